@@ -1,0 +1,51 @@
+# Few recipes; CI calls only these.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test check fix lock weights prove-core train clean
+
+demo: $(READY)
+	$(BIN)/python examples/demo.py
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Writes proofs/core/*.json; takes about half an hour.
+prove-core: $(READY)
+	$(BIN)/python -m proofs.core
+
+# make train MODEL=lite-x3 [MINUTES=60] [DATA=folder]
+DATA ?= ../shared/train
+train: .venv/training-ready
+	$(BIN)/python -m training.train --config training/configs/$(MODEL).toml --data $(DATA) $(if $(MINUTES),--minutes $(MINUTES))
+
+# Needs uv, and write the locks anew from pyproject.toml.
+UV ?= uv
+lock:
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements/dev.lock
+
+clean:
+	rm -rf .venv demo-out dist
+
+$(READY): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("upres needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/training-ready: $(READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group training
+	@touch $@

@@ -1,0 +1,1 @@
+"""Proofs: programs that run an issue's bars, and the JSON files they wrote."""

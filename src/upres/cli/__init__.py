@@ -1,0 +1,78 @@
+"""The command: parses words, calls the library, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from upres import __version__
+from upres.cli.exits import EXIT_INTERRUPTED, exit_code
+from upres.errors import UpresError
+
+_COMMANDS = {
+    "enlarge": ("upres.cli.enlarge", "Enlarge pictures."),
+    "models": ("upres.cli.models", "List, pull, verify, add models; print their paths."),
+    "tune": ("upres.cli.tune", "Measure which engine is fastest here."),
+    "doctor": ("upres.cli.doctor", "Check this installation and say what is wrong."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command runs: `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="upres")
+def _upres() -> None:
+    """Super-resolution on ordinary CPUs: enlarge pictures with small networks.
+
+    \b
+    upres enlarge photo.jpg                 three times larger, beside it
+    upres enlarge photos/ -o large/ --scale 2
+    upres models pull edsr
+    """  # noqa: D301 - click's mark for lines to be left alone
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit; `arguments` are sys.argv's by default."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = _upres.main(arguments, prog_name="upres", standalone_mode=False)
+    except UpresError as error:
+        complain(str(error))
+        return exit_code(error)
+    except click.ClickException as error:
+        complain(error.format_message())
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our standard output went away; nothing is left to say to it
+        sys.stderr.close()
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error."""
+    click.echo(f"upres: {' '.join(text.split())}", err=True)

@@ -1,0 +1,100 @@
+"""`upres doctor`: what is installed, what works, what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from upres import __version__
+from upres.cli.exits import EXIT_SETUP
+from upres.config import Settings
+from upres.engines import ENGINE_NAMES
+from upres.engines import engine as engine_named
+from upres.engines.choose import cpu_name
+from upres.engines.threads import usable_cpus
+from upres.errors import UpresError
+from upres.models.catalogue import AUTO_MODEL
+from upres.models.spec import ModelSpec
+from upres.workbench import Runtime, Workbench
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """One line of the report."""
+
+    good: bool
+    text: str
+
+
+@click.command(name="doctor", short_help="Check this installation and say what is wrong.")
+def command() -> int:
+    """Check engines, models and folders; exits 4 when something needs mending."""
+    click.echo(f"upres {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    click.echo(f"{cpu_name()}, {usable_cpus()} usable CPUs")
+    try:
+        workbench = Workbench(Settings.from_environment())
+    except UpresError as error:
+        click.echo(f"  wrong  {error}")
+        return EXIT_SETUP
+    code = 0
+    for finding in (*_engines(workbench), *_models(workbench), *_folders(workbench)):
+        click.echo(f"  {'ok   ' if finding.good else 'wrong'}  {finding.text}")
+        code = code if finding.good else EXIT_SETUP
+    return code
+
+
+def _engines(workbench: Workbench) -> Iterator[_Finding]:
+    """Run our own model on each engine: a white picture must stay white."""
+    spec = workbench.catalogue.nearest(AUTO_MODEL, 3)
+    for name in ENGINE_NAMES:
+
+        def check(name: str = name) -> str:
+            engine = engine_named(name)
+            network = workbench.network(spec, runtime=Runtime(engine=name, precision="fp32"))
+            white = network.session.run(np.ones((1, 3, 48, 48), np.float32))
+            centre = float(white[0, :, 60:84, 60:84].mean())
+            return (
+                f"{name} {engine.version()}: {', '.join(engine.precisions())}; "
+                f"{spec.id} keeps white at {centre * 255:.1f}"
+            )
+
+        yield _checked(name, check)
+
+
+def _models(workbench: Workbench) -> Iterator[_Finding]:
+    """Verify every installed model; one that is not here is no fault."""
+    for spec in workbench.catalogue:
+
+        def check(spec: ModelSpec = spec) -> str:
+            return f"{spec.id}: {workbench.store.verify(spec)}"
+
+        if workbench.store.installed(spec):
+            yield _checked(spec.id, check)
+
+
+def _folders(workbench: Workbench) -> Iterator[_Finding]:
+    for what, folder in (
+        ("model folder", workbench.store.folder),
+        ("cache folder", workbench.settings.cache_folder),
+    ):
+        nearest = _nearest_existing(folder)
+        writable = os.access(nearest, os.W_OK)
+        state = "can be written" if writable else f"cannot be written ({nearest})"
+        yield _Finding(writable, f"{what} {folder}: {state}")
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _checked(name: str, check: Callable[[], str]) -> _Finding:
+    try:
+        return _Finding(good=True, text=check())
+    except UpresError as error:
+        return _Finding(good=False, text=f"{name}: {error}")

@@ -1,0 +1,174 @@
+"""`upres enlarge`: pictures in, larger pictures out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import click
+
+from upres.cli import complain
+from upres.cli.exits import exit_code
+from upres.cli.routes import Existing, Route, routes
+from upres.cli.show import progress_bar, pull_notice
+from upres.config import Settings
+from upres.errors import InvalidOption, UpresError
+from upres.image.codec import Decoder, encode
+from upres.image.files import complete_output, read_input
+from upres.image.formats import check_sides
+from upres.image.picture import Format
+from upres.library import Upscaler
+from upres.upscale.size import SizeRequest
+from upres.upscale.upscaler import Interpolation, Options
+from upres.workbench import Runtime, Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Output:
+    """How results are written and told of."""
+
+    format: Format | None
+    quality: int
+    strip_metadata: bool
+    json: bool
+
+
+@click.command(name="enlarge", short_help="Enlarge pictures.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", metavar="FILE|DIR", help="Where to; `-` is standard output.")
+@click.option("--scale", type=float, help="Factor, 1 to 16, any number; 3 by default.")
+@click.option("--width", type=int, help="Or: pixels across.")
+@click.option("--height", type=int, help="Or: pixels down.")
+@click.option("--long-side", type=int, help="Or: pixels of the longer side.")
+@click.option("--model", default="auto", show_default=True, help="See `upres models list`.")
+@click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
+@click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
+@click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
+@click.option("--format", "format_", type=click.Choice(get_args(Format)), help="As the input.")
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True)
+@click.option("--strip-metadata", is_flag=True, help="Drop EXIF, XMP, IPTC; keep the profile.")
+@click.option("--recursive", is_flag=True, help="Folders with all below them.")
+@click.option("--overwrite", is_flag=True, help="Replace results that exist.")
+@click.option("--skip-existing", is_flag=True, help="Leave results that exist.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object a picture on stdout.")
+def command(inputs: tuple[str, ...], **options: Any) -> int:
+    """Enlarge pictures: files, folders, or `-` for standard input.
+
+    \b
+    Results lie beside their inputs as photo_x3.jpg unless -o says where. The format is
+    the input's unless --format or the name given with -o says another.
+    Exit codes: 0 done, 1 a fault of upres, 2 wrong options, 3 a picture that cannot be
+    enlarged, 4 a file, folder, model or engine that is missing, 5 no room, 130 stopped.
+    With several pictures the rest goes on after a failure; the first failure's code counts.
+    """  # noqa: D301 - click's mark for lines to be left alone
+    size = SizeRequest(
+        factor=options["scale"],
+        width=options["width"],
+        height=options["height"],
+        long_side=options["long_side"],
+    )
+    if options["overwrite"] and options["skip_existing"]:
+        raise InvalidOption("--overwrite", "and --skip-existing", "one of the two")
+    jobs = routes(
+        inputs,
+        output=options["output"],
+        size=size,
+        format=options["format_"],
+        recursive=options["recursive"],
+    )
+    output = _Output(
+        format=options["format_"],
+        quality=options["quality"],
+        strip_metadata=options["strip_metadata"],
+        json=options["json_"],
+    )
+    existing = _existing_rule(options)
+    workbench = Workbench(Settings.from_environment())
+    upscaler = Upscaler(
+        workbench=workbench,
+        model=options["model"],
+        size=size,
+        options=Options(tta=options["tta"], soften=options["soften"]),
+        runtime=Runtime(
+            engine=options["engine"],
+            precision=options["precision"],
+            threads=options["threads"],
+        ),
+    )
+    return _run_all(jobs, upscaler, output, existing=existing)
+
+
+def _existing_rule(options: dict[str, Any]) -> Existing:
+    if options["overwrite"]:
+        return "overwrite"
+    return "skip" if options["skip_existing"] else "refuse"
+
+
+def _run_all(jobs: list[Route], upscaler: Upscaler, output: _Output, *, existing: Existing) -> int:
+    code = 0
+    for job in jobs:
+        try:
+            _run_one(job, upscaler, output, existing=existing)
+        except UpresError as error:
+            if output.json:
+                _print_json(input=str(job.source), error=error.code, message=str(error))
+            complain(str(error))
+            code = code or exit_code(error)
+    return code
+
+
+def _run_one(job: Route, upscaler: Upscaler, output: _Output, *, existing: Existing) -> None:
+    """Enlarge one picture; everything that can be refused is refused before pixels are."""
+    started = time.perf_counter()
+    decoder = Decoder(read_input(job.source), name=job.name)
+    header = decoder.header
+    upscaler.limits.check_input(header, name=job.name)
+    width, height = upscaler.size.size_for(width=header.width, height=header.height)
+    upscaler.limits.check_output(width=width, height=height, name=job.name)
+    target = job.target_for(header)
+    check_sides(target.format, width=width, height=height, name=job.name)
+    if target.path is not None and target.check_free(existing) == "skip":
+        if output.json:
+            _print_json(input=str(job.source), output=str(target.path), skipped=True)
+        return
+    method = upscaler.workbench.method(
+        upscaler.model,
+        factor=max(width / header.width, height / header.height),
+        runtime=upscaler.runtime,
+        pull=_pull,
+    )
+    with progress_bar(job.name) as report:
+        picture = upscaler.picture(decoder.picture(), name=job.name, progress=report)
+    if output.strip_metadata:
+        picture = replace(picture, metadata=picture.metadata.stripped())
+    if target.path is None:
+        encode(picture, sys.stdout.buffer, format=target.format, quality=output.quality)
+        return
+    with complete_output(target.path) as file:
+        encode(picture, file, format=target.format, quality=output.quality)
+    model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id
+    seconds = round(time.perf_counter() - started, 3)
+    if output.json:
+        _print_json(
+            input=str(job.source),
+            output=str(target.path),
+            width=width,
+            height=height,
+            model=model,
+            seconds=seconds,
+        )
+    else:
+        click.echo(f"{target.path}  {width}x{height}  {model}  {seconds:.1f} s", err=True)
+
+
+def _pull(spec: Any) -> None:
+    pull_notice(spec)
+
+
+def _print_json(**fields: object) -> None:
+    click.echo(json.dumps(fields, ensure_ascii=False))

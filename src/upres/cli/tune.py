@@ -1,0 +1,64 @@
+"""`upres tune`: measures the engines on this machine, for `auto` to choose by."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from upres.cli.show import progress_bar
+from upres.config import Settings
+from upres.engines.choose import choose, current_conditions
+from upres.engines.measurements import Measurement, save
+from upres.engines.threads import usable_cpus
+from upres.engines.tune import candidates, measure
+from upres.errors import UnknownModel
+from upres.models.spec import ModelSpec
+from upres.workbench import Workbench
+
+
+@click.command(name="tune", short_help="Measure which engine is fastest here.")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
+def command(names: tuple[str, ...], threads: int | None) -> None:
+    """Measure every engine and precision on one tile of each model that is installed.
+
+    The fastest within one level of 255 of fp32 becomes what `auto` takes; measurements are kept
+    per CPU, engine versions, threads and model. MODEL is a name or an id such as lite-x3.
+    """
+    workbench = Workbench(Settings.from_environment())
+    count = threads or workbench.settings.threads or usable_cpus()
+    specs = _chosen(workbench, names)
+    with progress_bar("measuring") as report:
+        for index, spec in enumerate(specs):
+            if report is not None:
+                report(index, len(specs))
+            measurements = _tune(workbench, spec, threads=count)
+            _show(spec, measurements)
+
+
+def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
+    here = [spec for spec in workbench.catalogue if workbench.store.installed(spec)]
+    for name in names:
+        if not any(name in (spec.name, spec.id) for spec in here):
+            raise UnknownModel(name, [spec.id for spec in here])
+    return [spec for spec in here if not names or spec.name in names or spec.id in names]
+
+
+def _tune(workbench: Workbench, spec: ModelSpec, *, threads: int) -> tuple[Measurement, ...]:
+    tried = candidates(spec, path_of=lambda wanted: workbench.store.find(spec, format=wanted))
+    measurements = measure(tried, spec=spec, threads=threads)
+    conditions = current_conditions(spec, threads=threads)
+    save(measurements, conditions=conditions, folder=workbench.settings.cache_folder)
+    return measurements
+
+
+def _show(spec: ModelSpec, measurements: tuple[Measurement, ...]) -> None:
+    best = choose(measurements)
+    for one in measurements:
+        mark = "*" if one is best else " "
+        outcome = one.failure or (
+            f"{one.median_s * 1000:9.1f} ms  {one.max_level_difference:6.2f} levels from fp32"
+        )
+        click.echo(f"{mark} {spec.id:<17}{one.engine:<12} {one.precision}  {outcome}")
+    sys.stdout.flush()

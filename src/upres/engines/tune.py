@@ -1,0 +1,153 @@
+"""Measures every engine in every arithmetic on one tile of a model, for `upres tune`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from upres.engines import engine, installed
+from upres.engines.measurements import Measurement
+from upres.errors import UpresError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from upres.engines.base import Engine, Precision, Session
+    from upres.models.spec import ModelSpec
+
+TILE_PX = 128
+"""Side of the tile that engines are measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An engine in one arithmetic with the file it wants."""
+
+    engine: Engine
+    precision: Precision
+    path: Path
+
+
+def candidates(
+    spec: ModelSpec, *, path_of: Callable[[Literal["onnx", "pb"]], Path]
+) -> tuple[Candidate, ...]:
+    """Return every installed engine in every arithmetic it has here, the exact ones first.
+
+    `path_of` gives the model's file of a format.
+    """
+    found = [
+        Candidate(engine=each, precision=precision, path=path_of(each.wanted_format(spec)))
+        for each in map(engine, installed())
+        for precision in each.precisions()
+    ]
+    return tuple(sorted(found, key=lambda candidate: candidate.precision != "fp32"))
+
+
+def measure(
+    candidates: Sequence[Candidate],
+    *,
+    spec: ModelSpec,
+    threads: int,
+    rounds: int = 5,
+    budget_s: float = 60.0,
+) -> tuple[Measurement, ...]:
+    """Run each candidate on one tile and return how it did, in the order given.
+
+    Rounds are paired (A B C, A B C), so that a machine that slows down does so for all. No round
+    begins when the budget is spent, but one is always made. Differences are from the first fp32
+    candidate that works. All networks are open at once: EDSR needs about 3 GB for that.
+    """
+    tile = sample_tile(spec)
+    with ExitStack() as stack:
+        trials = [_Trial(candidate) for candidate in candidates]
+        for trial in trials:
+            trial.open(stack, spec, tile, threads=threads)
+        began_s = time.perf_counter()
+        for count in range(rounds):
+            if count and time.perf_counter() - began_s > budget_s:
+                break
+            for trial in trials:
+                trial.run(tile)
+    exact = next((one.output for one in trials if one.is_exact), None)
+    return tuple(trial.measurement(exact, value_max=spec.value_max) for trial in trials)
+
+
+@dataclass
+class _Trial:
+    """A candidate while it is measured; an error of its engine puts it out."""
+
+    candidate: Candidate
+    session: Session | None = None
+    output: NDArray[np.float32] | None = None
+    seconds: list[float] = field(default_factory=list)
+    failure: str | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        return self.candidate.precision == "fp32" and self.failure is None
+
+    def open(
+        self, stack: ExitStack, spec: ModelSpec, tile: NDArray[np.float32], *, threads: int
+    ) -> None:
+        """Open the network; its first run, which is slower, is not measured but compared."""
+        chosen = self.candidate
+        try:
+            session = chosen.engine.open(
+                chosen.path, spec, precision=chosen.precision, threads=threads
+            )
+            self.session = stack.enter_context(session)
+            self.output = session.run(tile)
+        except UpresError as error:
+            self.failure = str(error)
+
+    def run(self, tile: NDArray[np.float32]) -> None:
+        if self.failure is not None or self.session is None:
+            return
+        began_s = time.perf_counter()
+        try:
+            self.session.run(tile)
+        except UpresError as error:
+            self.failure = str(error)
+        else:
+            self.seconds.append(time.perf_counter() - began_s)
+
+    def measurement(self, exact: NDArray[np.float32] | None, *, value_max: float) -> Measurement:
+        result = Measurement(engine=self.candidate.engine.name, precision=self.candidate.precision)
+        if self.failure is not None or self.output is None:
+            return replace(result, failure=self.failure)
+        reference = self.output if exact is None else exact
+        if self.output.shape != reference.shape:
+            return replace(result, failure=f"its result has the shape {self.output.shape}")
+        difference = _levels_apart(self.output, reference, value_max=value_max)
+        return replace(result, seconds=tuple(self.seconds), max_level_difference=difference)
+
+
+def _levels_apart(
+    one: NDArray[np.float32], other: NDArray[np.float32], *, value_max: float
+) -> float:
+    clipped = (np.clip(values, 0, value_max) for values in (one, other))
+    return float(np.abs(np.subtract(*clipped)).max()) * 255 / value_max
+
+
+def sample_tile(spec: ModelSpec) -> NDArray[np.float32]:
+    """Return the tile to measure on: (1, C, 128, 128), always the same, in 0..`spec.value_max`.
+
+    It has what photographs have: slopes, sharp edges, fine lines and a little noise.
+    """
+    rows, columns = np.mgrid[0:TILE_PX, 0:TILE_PX] / TILE_PX
+    planes = []
+    for plane in range(spec.channels.count):
+        slope = 0.2 + 0.5 * columns + 0.2 * np.sin(4 * rows + plane)
+        disc = 0.3 * (np.hypot(rows - 0.4, columns - 0.6) < 0.2 + 0.05 * plane)
+        lines = 0.2 * (np.sin(300 * rows * columns) > 0.7) * (rows > 0.6)  # noqa: PLR2004
+        planes.append(slope + disc - lines)
+    noise = np.random.default_rng(1).normal(0, 0.01, (spec.channels.count, TILE_PX, TILE_PX))
+    levels = np.rint(255 * np.clip(np.stack(planes) + noise, 0, 1))
+    return (levels[np.newaxis] * (spec.value_max / 255)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Pictures: what they are in memory, and how files become pictures and back."""

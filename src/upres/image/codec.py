@@ -1,0 +1,237 @@
+"""Files to pictures and back, with libvips: the only user of pyvips.
+
+One loader is called by name for the format that the first bytes show, so no other decoder of
+libvips ever sees a stranger's bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from upres.errors import PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from upres.image.formats import TRAITS, sniff
+from upres.image.picture import Header, Metadata, Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from upres.image.picture import Format, Samples
+
+MIN_SIDE_PX = 2
+"""A picture with fewer rows or columns holds nothing to enlarge."""
+
+_KEPT_PREFIX = "exif-"
+_KEPT_FIELDS = ("xmp-data", "iptc-data")
+_GRAY = ("b-w", "grey16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a picture may cost, checked before any pixel is decoded."""
+
+    input_pixels: int = 100_000_000
+    output_pixels: int = 400_000_000
+
+    def check_input(self, header: Header, *, name: str) -> None:
+        """Raise PictureTooLarge or UnsupportedPicture for a picture that may not be decoded."""
+        if header.pixels > self.input_pixels:
+            raise PictureTooLarge(name, what="it has", value=header.pixels, limit=self.input_pixels)
+        if min(header.width, header.height) < MIN_SIDE_PX:
+            raise UnsupportedPicture(
+                name,
+                f"it is {header.width}x{header.height}; both sides must be {MIN_SIDE_PX} or more",
+            )
+        if header.frames > 1:
+            raise UnsupportedPicture(name, f"it is animated ({header.frames} frames)")
+
+    def check_output(self, *, width: int, height: int, name: str) -> None:
+        """Raise PictureTooLarge when the result would pass the limit."""
+        if width * height > self.output_pixels:
+            raise PictureTooLarge(
+                name,
+                what=f"the result of {width}x{height} would have",
+                value=width * height,
+                limit=self.output_pixels,
+            )
+
+
+class Decoder:
+    """A picture's bytes, its header read, its pixels not yet."""
+
+    def __init__(self, data: bytes, *, name: str = "picture") -> None:
+        """Read the header of `data`, naming it `name` in errors.
+
+        Raises UnreadablePicture and UnsupportedPicture.
+        """
+        if not data:
+            raise UnreadablePicture(name, "it is empty")
+        self.name = name
+        self._data = data
+        self._format = sniff(data[:64], name=name)
+        image = self._open(access="sequential")
+        self._turned = _orientation(image) > 1
+        self.header = self._describe(image)
+
+    def _open(self, *, access: Literal["sequential", "random"]) -> Any:
+        import pyvips
+
+        # libvips writes its warnings into the log of a host program that never asked for them
+        logging.getLogger("pyvips").setLevel(logging.ERROR)
+        load = getattr(pyvips.Image, f"{self._format}load_buffer")
+        try:
+            return load(self._data, access=access, fail_on="error")
+        except pyvips.Error as error:
+            raise UnreadablePicture(self.name, _first_line(error)) from error
+
+    def _describe(self, image: Any) -> Header:
+        width, height = image.width, image.height
+        if _orientation(image) >= 5:  # noqa: PLR2004 - EXIF: 5 to 8 swap the axes
+            width, height = height, width
+        frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
+        return Header(
+            format=self._format,
+            width=width,
+            height=height,
+            gray=image.interpretation in _GRAY,
+            alpha=bool(image.hasalpha()),
+            bits=16 if image.format == "ushort" else 8,
+            frames=frames,
+        )
+
+    def picture(self) -> Picture:
+        """Decode the whole picture, upright; raises UnreadablePicture for damaged data."""
+        import pyvips
+
+        image = self._open(access="random" if self._turned else "sequential")
+        try:
+            metadata = _metadata(image)
+            image = image.autorot()
+            if image.interpretation == "cmyk":
+                image = image.icc_transform("srgb", embedded=True, input_profile="cmyk")
+                metadata = Metadata(pixels_per_mm=metadata.pixels_per_mm, fields=metadata.fields)
+            samples = image.numpy()
+        except pyvips.Error as error:
+            raise UnreadablePicture(self.name, _first_line(error)) from error
+        return _picture(samples, alpha=self.header.alpha, metadata=metadata)
+
+
+def _orientation(image: Any) -> int:
+    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
+
+
+def _first_line(error: Exception) -> str:
+    """Return libvips' own words: the last line of its message is the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _metadata(image: Any) -> Metadata:
+    names = [
+        name
+        for name in image.get_fields()
+        if name.startswith(_KEPT_PREFIX) or name in _KEPT_FIELDS
+        if not name.startswith("exif-ifd0-Orientation")
+    ]
+    density = None
+    if image.get_typeof("resolution-unit") or image.xres != 1.0:
+        density = (float(image.xres), float(image.yres))
+    icc = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+    return Metadata(
+        icc=icc,
+        pixels_per_mm=density,
+        fields={name: (image.get_typeof(name), image.get(name)) for name in names},
+    )
+
+
+def _picture(samples: NDArray[Samples], *, alpha: bool, metadata: Metadata) -> Picture:
+    if samples.ndim == 2:  # noqa: PLR2004 - libvips drops the axis of a single band
+        samples = samples[..., np.newaxis]
+    if not alpha:
+        return Picture(pixels=samples, metadata=metadata)
+    return Picture(
+        pixels=np.ascontiguousarray(samples[..., :-1]),
+        alpha=np.ascontiguousarray(samples[..., -1]),
+        metadata=metadata,
+    )
+
+
+def encode(
+    picture: Picture,
+    target: BinaryIO,
+    *,
+    format: Format,  # noqa: A002
+    quality: int = 95,
+) -> None:
+    """Write a picture to a binary file object.
+
+    `quality` (1..100) is for JPEG and WebP; PNG is lossless. JPEG holds no transparency: it is laid
+    over white. JPEG and WebP hold 8 bits: 16-bit samples are rounded. An OSError of `target` is
+    raised as it is.
+    """
+    import pyvips
+
+    traits = TRAITS[format]
+    image = _to_image(picture, alpha=traits.alpha, sixteen_bit=traits.sixteen_bit)
+    failure: list[OSError] = []
+
+    def write(chunk: bytes) -> int:
+        try:
+            return target.write(chunk)
+        except OSError as error:
+            failure.append(error)
+            return -1
+
+    sink = pyvips.TargetCustom()
+    sink.on_write(write)
+    options: dict[str, Any] = {"keep": "all"}
+    if traits.lossy:
+        options["Q"] = quality
+    if format == "png":
+        options["compression"] = 6
+    try:
+        getattr(image, f"{format}save_target")(sink, **options)
+    except pyvips.Error:
+        if failure:
+            raise failure[0] from None
+        raise
+
+
+def _to_image(picture: Picture, *, alpha: bool, sixteen_bit: bool) -> Any:
+    import pyvips
+
+    planes = [picture.pixels]
+    if picture.alpha is not None:
+        planes.append(picture.alpha[..., np.newaxis])
+    samples = np.ascontiguousarray(np.concatenate(planes, axis=2) if planes[1:] else planes[0])
+    height, width, bands = samples.shape
+    wide = samples.dtype == np.uint16
+    image = pyvips.Image.new_from_memory(
+        samples.data, width, height, bands, "ushort" if wide else "uchar"
+    )
+    space = ("grey16" if wide else "b-w") if picture.gray else ("rgb16" if wide else "srgb")
+    image = image.copy(interpretation=space)
+    if picture.alpha is not None and not alpha:
+        white = picture.sample_max
+        image = image.flatten(background=[white] * (bands - 1), max_alpha=white)
+        image = image.cast("ushort" if wide else "uchar")
+    if wide and not sixteen_bit:
+        image = (image / 257).rint().cast("uchar")
+        image = image.copy(interpretation="b-w" if picture.gray else "srgb")
+    return _with_metadata(image, picture.metadata)
+
+
+def _with_metadata(image: Any, metadata: Metadata) -> Any:
+    import pyvips
+
+    image = image.copy()
+    if metadata.pixels_per_mm is not None:
+        image = image.copy(xres=metadata.pixels_per_mm[0], yres=metadata.pixels_per_mm[1])
+    if metadata.icc is not None:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", metadata.icc)
+    for name, (kind, value) in metadata.fields.items():
+        image.set_type(kind, name, value)
+    return image

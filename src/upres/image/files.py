@@ -1,0 +1,85 @@
+"""Input and output files: whole inputs in, and outputs that appear complete or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from upres.errors import DiskFull, InputNotReadable, OutputNotWritable, UpresError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def read_input(path: Path) -> bytes:
+    """Return a file's bytes; `-` is standard input. Raises InputNotReadable."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputNotReadable(path, _reason(error)) from error
+
+
+@contextmanager
+def complete_output(path: Path) -> Iterator[BinaryIO]:
+    """Give a binary file that takes the place of `path` only when the block ends without an error.
+
+    It is a temporary file in the same folder until then; after an error or Ctrl-C it is gone and
+    `path` is as it was. Raises OutputNotWritable and DiskFull.
+    """
+    temporary = _temporary_beside(path)
+    try:
+        with open(temporary.descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.path.chmod(_usual_mode())
+        temporary.path.replace(path)
+    except BaseException as error:
+        temporary.path.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, UpresError):
+            raise _output_error(path, error) from error
+        raise
+
+
+class _Temporary:
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self.descriptor = descriptor
+        self.path = path
+
+
+def _temporary_beside(path: Path) -> _Temporary:
+    if path.is_dir():
+        raise OutputNotWritable(path, "it is a folder")
+    try:
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".part", dir=path.parent
+        )
+    except OSError as error:
+        raise _output_error(path, error) from error
+    return _Temporary(descriptor, Path(name))
+
+
+def _output_error(path: Path, error: OSError) -> UpresError:
+    if error.errno in _NO_ROOM:
+        return DiskFull(path)
+    return OutputNotWritable(path, _reason(error))
+
+
+def _usual_mode() -> int:
+    """Return what `open` would have given the file: mkstemp makes it private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

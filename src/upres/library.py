@@ -1,0 +1,252 @@
+"""What Python programs call: `enlarge` for one picture, `Upscaler` to keep a model ready."""
+
+from __future__ import annotations
+
+import io
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+from upres.config import Settings
+from upres.errors import InvalidOption, OutputNotWritable
+from upres.image.codec import Decoder, Limits, encode
+from upres.image.files import complete_output, read_input
+from upres.image.formats import TRAITS, check_sides
+from upres.image.picture import Picture
+from upres.upscale.size import SizeRequest
+from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
+from upres.workbench import Runtime, Workbench
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from upres.image.picture import Format, Header
+    from upres.upscale.upscaler import CancelCheck, Network, ProgressCallback
+
+Image = TypeVar("Image")
+
+_default_lock = threading.Lock()
+
+
+@cache
+def _default_workbench() -> Workbench:
+    return Workbench(Settings.from_environment())
+
+
+def default_workbench() -> Workbench:
+    """Return the process's own workbench, set up from the environment at its first use."""
+    with _default_lock:
+        return _default_workbench()
+
+
+def enlarge(
+    image: Image,
+    *,
+    scale: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    long_side: int | None = None,
+    model: str = "auto",
+    tta: bool = False,
+    soften: float = 0.0,
+    engine: str = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    threads: int | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelCheck | None = None,
+) -> Image:
+    """Enlarge one picture; what goes in comes out.
+
+    `image` is a path (the result is written beside it, as `photo_x3.jpg`, and its path returned),
+    the bytes of a JPEG, PNG or WebP file (bytes of the same format), an array (H, W, 3) RGB or
+    (H, W) or (H, W, 1) gray or (H, W, 4) RGBA of uint8 or uint16, or a PIL image. One of `scale`
+    (1..16), `width`, `height`, `long_side` (pixels) sets the size; the default is three times.
+    `progress` is called with (tiles done, tiles in all), `cancel` is asked before every tile.
+
+    The model must be installed: nothing is downloaded here (`upres models pull NAME` does). Raises
+    UpresError; see upres.errors.
+    """
+    size = SizeRequest(factor=scale, width=width, height=height, long_side=long_side)
+    upscaler = Upscaler(
+        workbench=default_workbench(),
+        model=model,
+        size=size,
+        options=Options(tta=tta, soften=soften),
+        runtime=Runtime(engine=engine, precision=precision, threads=threads),
+    )
+    return upscaler(image, progress=progress, cancel=cancel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upscaler:
+    """A model, a size and options to use on many pictures; safe to share between threads."""
+
+    workbench: Workbench
+    model: str
+    size: SizeRequest
+    options: Options
+    runtime: Runtime
+
+    @classmethod
+    def load(
+        cls,
+        model: str = "auto",
+        *,
+        scale: float = 3,
+        tta: bool = False,
+        soften: float = 0.0,
+        engine: str = "auto",
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        threads: int | None = None,
+    ) -> Upscaler:
+        """Make a model ready now, so that the first picture does not wait for it.
+
+        Raises UnknownModel, ModelMissing, EngineMissing, InvalidOption.
+        """
+        upscaler = cls(
+            workbench=default_workbench(),
+            model=model,
+            size=SizeRequest(factor=scale),
+            options=Options(tta=tta, soften=soften),
+            runtime=Runtime(engine=engine, precision=precision, threads=threads),
+        )
+        upscaler.method(factor=scale)
+        return upscaler
+
+    def method(self, *, factor: float) -> Network | Interpolation:
+        """Return what does the enlarging at a factor."""
+        return self.workbench.method(self.model, factor=factor, runtime=self.runtime)
+
+    def __call__(
+        self,
+        image: Image,
+        *,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCheck | None = None,
+    ) -> Image:
+        """Enlarge a picture of any kind that `upres.enlarge` takes; the same kind comes back."""
+        return cast("Image", self._same_kind(image, progress=progress, cancel=cancel))
+
+    def _same_kind(
+        self, image: object, *, progress: ProgressCallback | None, cancel: CancelCheck | None
+    ) -> object:
+        if isinstance(image, str | Path):
+            return type(image)(self._file(Path(image), progress=progress, cancel=cancel))
+        if isinstance(image, bytes):
+            return self._bytes(image, progress=progress, cancel=cancel)
+        if isinstance(image, np.ndarray):
+            picture = self.picture(_from_array(image), progress=progress, cancel=cancel)
+            return _to_array(picture, like=image)
+        if type(image).__module__.startswith("PIL."):
+            return self._pil(image, progress=progress, cancel=cancel)
+        raise InvalidOption("image", type(image).__name__, "a path, bytes, an array or a PIL image")
+
+    def picture(
+        self,
+        picture: Picture,
+        *,
+        name: str = "picture",
+        progress: ProgressCallback | None = None,
+        cancel: CancelCheck | None = None,
+    ) -> Picture:
+        """Enlarge a decoded picture; raises PictureTooLarge past the output limit."""
+        width, height = self.size.size_for(width=picture.width, height=picture.height)
+        self.limits.check_output(width=width, height=height, name=name)
+        return enlarge_picture(
+            picture,
+            self.method(factor=max(width / picture.width, height / picture.height)),
+            width=width,
+            height=height,
+            options=self.options,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.workbench.settings.limits
+
+    def _decoded(self, data: bytes, *, name: str) -> Decoder:
+        decoder = Decoder(data, name=name)
+        self.limits.check_input(decoder.header, name=name)
+        width, height = self.size.size_for(width=decoder.header.width, height=decoder.header.height)
+        self.limits.check_output(width=width, height=height, name=name)
+        check_sides(decoder.header.format, width=width, height=height, name=name)
+        return decoder
+
+    def _bytes(
+        self, data: bytes, *, progress: ProgressCallback | None, cancel: CancelCheck | None
+    ) -> bytes:
+        decoder = self._decoded(data, name="picture")
+        target = io.BytesIO()
+        result = self.picture(decoder.picture(), progress=progress, cancel=cancel)
+        encode(result, target, format=decoder.header.format)
+        return target.getvalue()
+
+    def _file(
+        self, path: Path, *, progress: ProgressCallback | None, cancel: CancelCheck | None
+    ) -> Path:
+        decoder = self._decoded(read_input(path), name=path.name)
+        header = decoder.header
+        output = path.with_name(output_name(path, self.size, header=header, format=header.format))
+        if output.exists():
+            raise OutputNotWritable(output, "it exists already")
+        picture = self.picture(decoder.picture(), name=path.name, progress=progress, cancel=cancel)
+        with complete_output(output) as file:
+            encode(picture, file, format=header.format)
+        return output
+
+    def _pil(
+        self, image: Any, *, progress: ProgressCallback | None, cancel: CancelCheck | None
+    ) -> Any:
+        from PIL import Image as pil  # noqa: N813 - the caller has it, or had no PIL image
+
+        if image.mode not in ("L", "RGB", "RGBA"):
+            raise InvalidOption("PIL image mode", image.mode, "L, RGB or RGBA; use image.convert")
+        samples = np.asarray(image)
+        result = self.picture(_from_array(samples), progress=progress, cancel=cancel)
+        return pil.fromarray(_to_array(result, like=samples))
+
+
+def output_name(
+    source: Path,
+    size: SizeRequest,
+    *,
+    header: Header,
+    format: Format,  # noqa: A002
+) -> str:
+    """Name a result: `photo_x3.jpg` for a factor, `photo_1200x800.jpg` for a size.
+
+    The input's own spelling of the extension is kept where the format allows.
+    """
+    factor = size.nominal_factor
+    width, height = size.size_for(width=header.width, height=header.height)
+    suffix = f"x{factor:g}" if factor is not None else f"{width}x{height}"
+    extensions = TRAITS[format].extensions
+    extension = source.suffix if source.suffix.lower() in extensions else extensions[0]
+    return f"{source.stem}_{suffix}{extension}"
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Picture:
+    expected = "uint8 or uint16 of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA"
+    described = f"{array.dtype} of shape {array.shape}"
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or 0 in array.shape:
+        raise InvalidOption("array", described, expected)
+    samples = array[..., np.newaxis] if array.ndim == 2 else array  # noqa: PLR2004
+    planes = samples.shape[2]
+    if planes not in (1, 3, 4):
+        raise InvalidOption("array", described, expected)
+    if planes == 4:  # noqa: PLR2004
+        return Picture(pixels=samples[..., :3], alpha=samples[..., 3])
+    return Picture(pixels=samples)
+
+
+def _to_array(picture: Picture, *, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if picture.alpha is not None:
+        return np.dstack([picture.pixels, picture.alpha])
+    return picture.pixels[..., 0] if like.ndim == 2 else picture.pixels  # noqa: PLR2004

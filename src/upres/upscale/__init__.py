@@ -1,0 +1,1 @@
+"""Enlarging a picture in memory: geometry, resampling, the list of steps."""

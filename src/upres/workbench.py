@@ -1,0 +1,99 @@
+"""Catalogue, store and open networks of one process: from a model's name to something that runs."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from upres.engines import engine as engine_named
+from upres.engines.choose import chosen_engine
+from upres.engines.threads import usable_cpus
+from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES, Catalogue
+from upres.models.store import ModelStore
+from upres.upscale.resample import KERNELS
+from upres.upscale.upscaler import Interpolation, Network
+
+if TYPE_CHECKING:
+    from upres.config import Settings
+    from upres.engines.base import Precision
+    from upres.models.spec import ModelSpec
+
+OPEN_NETWORKS = 4
+"""Networks kept ready; one more closes the one unused for longest."""
+
+PullNotice = Callable[["ModelSpec"], Callable[[int, int], None] | None]
+"""Called before a model is downloaded; may return a callback for (bytes done, bytes in all)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """How networks are run."""
+
+    engine: str = "auto"
+    """`openvino`, `onnxruntime`, `opencv`; `auto` takes the fastest that was measured here."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` is what `upres tune` found for the engine, and fp32 where nothing was measured."""
+    threads: int | None = None
+    """None: every CPU that this process may use."""
+
+
+class Workbench:
+    """Opens networks by name and keeps the last few open; safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue.load(added=settings.added_models_folder)
+        self.store = ModelStore(settings.store)
+        self._open: OrderedDict[tuple[str, str, Precision, int], Network] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def method(
+        self,
+        model: str,
+        *,
+        factor: float,
+        runtime: Runtime,
+        pull: PullNotice | None = None,
+    ) -> Network | Interpolation:
+        """Return what enlarges by `factor` under a model's name.
+
+        A missing model is downloaded only when `pull` is given, and `pull` is told first. Raises
+        UnknownModel, ModelMissing, EngineMissing and what downloading may raise.
+        """
+        if model in BASELINES:
+            return Interpolation(kernel=KERNELS[model])
+        spec = self.catalogue.nearest(AUTO_MODEL if model == AUTO else model, factor)
+        if pull is not None and not self.store.installed(spec):
+            self.store.pull(spec, progress=pull(spec))
+        return self.network(spec, runtime=runtime)
+
+    def network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
+        """Return a network ready to run, opened now or before."""
+        threads = runtime.threads or self.settings.threads or usable_cpus()
+        name, precision = chosen_engine(
+            spec,
+            engine=runtime.engine,
+            precision=runtime.precision,
+            threads=threads,
+            cache_folder=self.settings.cache_folder,
+        )
+        key = (spec.id, name, precision, threads)
+        with self._lock:
+            if key not in self._open:
+                engine = engine_named(name)
+                path = self.store.find(spec, format=engine.wanted_format(spec))
+                session = engine.open(path, spec, precision=precision, threads=threads)
+                self._open[key] = Network(spec=spec, session=session)
+            self._open.move_to_end(key)
+            while len(self._open) > OPEN_NETWORKS:
+                self._open.popitem(last=False)  # closes when its last user lets go
+            return self._open[key]
+
+    def close(self) -> None:
+        """Close every open network."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].session.close()

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from upres.cli.exits import EXIT_CALLER, EXIT_INTERRUPTED, EXIT_SETUP, EXIT_USAGE
+from upres.image.codec import Decoder
+
+Run = Callable[..., int]
+Write = Callable[[Path, NDArray[np.uint8]], Path]
+SizeOf = Callable[[Path], tuple[int, int]]
+Photo = NDArray[np.uint8]
+
+PLAIN = ("--model", "bicubic")
+
+
+def test_result_lies_beside_the_input_three_times_as_large(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write, size_of: SizeOf
+) -> None:
+    """The default is x3, the input's format and its spelling of the extension."""
+    source = write_picture(tmp_path / "cat.jpg", photo).rename(tmp_path / "cat.jpeg")
+    assert run("enlarge", source, *PLAIN) == 0
+    assert size_of(tmp_path / "cat_x3.jpeg") == (60, 36)
+
+
+def test_bundled_model_enlarges(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write, size_of: SizeOf
+) -> None:
+    """`auto` needs nothing that does not ship."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    assert run("enlarge", source, "--scale", "2.5") == 0
+    assert size_of(tmp_path / "cat_x2.5.png") == (50, 30)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "size"),
+    [
+        (("--width", "50"), "cat_50x30.png", (50, 30)),
+        (("--height", "24"), "cat_40x24.png", (40, 24)),
+        (("--long-side", "30"), "cat_30x18.png", (30, 18)),
+        (("--scale", "1.1"), "cat_x1.1.png", (22, 13)),
+        (("--scale", "16"), "cat_x16.png", (320, 192)),
+        (("--scale", "2", "--format", "jpeg"), "cat_x2.jpg", (40, 24)),
+        (("--scale", "2", "--format", "webp"), "cat_x2.webp", (40, 24)),
+    ],
+)
+def test_size_and_format_options(
+    run: Run,
+    tmp_path: Path,
+    photo: Photo,
+    write_picture: Write,
+    size_of: SizeOf,
+    words: tuple[str, ...],
+    name: str,
+    size: tuple[int, int],
+) -> None:
+    """Each option has its effect on name, size and format."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    assert run("enlarge", source, *PLAIN, *words) == 0
+    assert size_of(tmp_path / name) == size
+
+
+def test_output_file_decides_the_format(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write
+) -> None:
+    """-o with a file name writes that file, in the format its extension says."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    target = tmp_path / "large.webp"
+    assert run("enlarge", source, *PLAIN, "-o", target) == 0
+    assert Decoder(target.read_bytes()).header.format == "webp"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-o", "large.xyz"),
+        ("-o", "large.png", "--format", "jpeg"),
+        ("--overwrite", "--skip-existing"),
+        ("--scale", "2", "--width", "50"),
+        ("--scale", "0"),
+        ("--scale", "nan"),
+        ("--soften", "2"),
+        ("--threads", "0"),
+        ("--no-such-option",),
+    ],
+)
+def test_contradictions_are_usage_errors(
+    run: Run,
+    tmp_path: Path,
+    photo: Photo,
+    write_picture: Write,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    """They exit with 2, say one line, and write nothing."""
+    monkeypatch.chdir(tmp_path)
+    write_picture(tmp_path / "cat.png", photo)
+    assert run("enlarge", "cat.png", *PLAIN, *words) == EXIT_USAGE
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
+
+
+def test_existing_result_is_kept_unless_told(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write
+) -> None:
+    """It is refused by default, skipped or replaced on request."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    target = tmp_path / "cat_x3.png"
+    target.write_bytes(b"old")
+    assert run("enlarge", source, *PLAIN) == EXIT_SETUP
+    assert run("enlarge", source, *PLAIN, "--skip-existing") == 0
+    assert target.read_bytes() == b"old"
+    assert run("enlarge", source, *PLAIN, "--overwrite") == 0
+    assert target.read_bytes() != b"old"
+
+
+def test_input_is_never_replaced_by_its_result(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write
+) -> None:
+    """Even --overwrite does not let a picture take its own place."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    before = source.read_bytes()
+    assert run("enlarge", source, *PLAIN, "-o", source, "--overwrite") == EXIT_SETUP
+    assert source.read_bytes() == before
+
+
+def test_folder_keeps_its_tree(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write
+) -> None:
+    """--recursive goes below; results keep their place under -o; other files are left alone."""
+    inputs = tmp_path / "in"
+    (inputs / "deep").mkdir(parents=True)
+    write_picture(inputs / "a.png", photo)
+    write_picture(inputs / "deep" / "b.jpg", photo)
+    (inputs / "notes.txt").write_text("not a picture")
+    out = tmp_path / "out"
+    assert run("enlarge", inputs, *PLAIN, "-o", out, "--scale", "2") == 0
+    assert sorted(path.name for path in out.rglob("*.*")) == ["a_x2.png"]
+    again = ("--recursive", "--skip-existing")
+    assert run("enlarge", inputs, *PLAIN, "-o", out, "--scale", "2", *again) == 0
+    assert (out / "deep" / "b_x2.jpg").exists()
+
+
+def test_rest_goes_on_after_a_failure(
+    run: Run,
+    tmp_path: Path,
+    photo: Photo,
+    write_picture: Write,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first failure's code counts; --json tells of every picture on its own line."""
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    good = write_picture(tmp_path / "good.png", photo)
+    assert run("enlarge", bad, good, *PLAIN, "--json") == EXIT_CALLER
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["error"] == "unsupported-picture"
+    assert (second["width"], second["height"], second["model"]) == (60, 36, "bicubic")
+
+
+def test_pipes(tmp_path: Path, photo: Photo, write_picture: Write) -> None:
+    """`-` reads standard input and writes nothing but the picture to standard output."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    done = subprocess.run(
+        [sys.executable, "-m", "upres", "enlarge", "-", *PLAIN, "--format", "jpeg"],
+        input=source.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    header = Decoder(done.stdout).header
+    assert (header.format, header.width, header.height) == ("jpeg", 60, 36)
+
+
+def test_unknown_model_names_the_known_ones(
+    run: Run,
+    tmp_path: Path,
+    photo: Photo,
+    write_picture: Write,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The message helps."""
+    source = write_picture(tmp_path / "cat.png", photo)
+    assert run("enlarge", source, "--model", "nonesuch") == EXIT_CALLER
+    assert "lite" in capsys.readouterr().err
+
+
+def test_interrupt_leaves_no_file(tmp_path: Path, write_picture: Write) -> None:
+    """Ctrl-C in the middle of the work exits with 130 and leaves nothing behind."""
+    pixels = np.random.default_rng(1).integers(0, 256, (900, 1200, 3), np.uint8)
+    source = write_picture(tmp_path / "cat.png", pixels)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "upres", "enlarge", str(source), "--tta"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == EXIT_INTERRUPTED, stderr
+    assert stderr.strip() == "upres: interrupted"
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]

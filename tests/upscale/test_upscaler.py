@@ -1,0 +1,317 @@
+"""The list of steps: sizes, sample types, transparency, metadata, progress and cancelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upres.errors import Cancelled, InvalidOption
+from upres.image.picture import Metadata, Picture
+from upres.models.spec import Channels
+from upres.upscale.resample import BICUBIC, KERNELS, Kernel, resize
+from upres.upscale.steps import to_planes
+from upres.upscale.tiles import plan_tiles, whole_plan
+from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from upres.image.picture import Samples
+    from upres.upscale.resample import Band
+    from upres.upscale.upscaler import Network
+
+    MakeNetwork = Callable[..., Network]
+
+PLAIN = Options()
+
+
+def noise_picture(
+    width: int,
+    height: int,
+    *,
+    planes: int = 3,
+    dtype: type[np.uint8 | np.uint16] = np.uint8,
+    alpha: bool = False,
+) -> Picture:
+    """Return a picture of random samples, no pixel of it fully transparent."""
+    random = np.random.default_rng(width * 1000 + height)
+    limit = int(np.iinfo(dtype).max)
+    return Picture(
+        pixels=random.integers(0, limit, (height, width, planes), dtype, endpoint=True),
+        alpha=random.integers(1, limit, (height, width), dtype, endpoint=True) if alpha else None,
+        metadata=Metadata(icc=b"profile", pixels_per_mm=(3.0, 4.0)),
+    )
+
+
+def nearest(planes: Band, scale: int = 3) -> Band:
+    """Enlarge by repeating pixels."""
+    return planes.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("channels", list(Channels))
+def test_pictures_keep_their_kind(
+    fake_network: MakeNetwork,
+    *,
+    channels: Channels,
+    planes: int,
+    dtype: type[np.uint8 | np.uint16],
+    alpha: bool,
+) -> None:
+    """Gray stays gray, 16 bits stay 16 bits, alpha stays, and metadata travels on."""
+    picture = noise_picture(21, 34, planes=planes, dtype=dtype, alpha=alpha)
+    network = fake_network(nearest, scale=3, channels=channels)
+    result = enlarge_picture(picture, network, width=63, height=102, options=PLAIN)
+    assert result.pixels.shape == (102, 63, planes)
+    assert result.pixels.dtype == dtype
+    assert result.metadata == picture.metadata
+    if picture.alpha is None:
+        assert result.alpha is None
+    else:
+        assert result.alpha is not None
+        expected = picture.alpha.repeat(3, axis=0).repeat(3, axis=1)
+        np.testing.assert_array_equal(result.alpha, expected)
+
+
+def test_a_network_at_its_own_factor_has_the_last_word(fake_network: MakeNetwork) -> None:
+    """No resampling blurs a result that has the asked size already."""
+    picture = noise_picture(50, 40, dtype=np.uint16)
+    network = fake_network(nearest, scale=3)
+    result = enlarge_picture(picture, network, width=150, height=120, options=PLAIN)
+    expected = picture.pixels.repeat(3, axis=0).repeat(3, axis=1)
+    np.testing.assert_array_equal(result.pixels, expected)
+
+
+@given(
+    width=st.integers(2, 60),
+    height=st.integers(2, 60),
+    factor=st.floats(1, 7),
+    scale=st.integers(1, 4),
+    tta=st.booleans(),
+)
+def test_any_size_can_be_asked_of_any_network(
+    *,
+    fake_network: MakeNetwork,
+    width: int,
+    height: int,
+    factor: float,
+    scale: int,
+    tta: bool,
+) -> None:
+    """The network's own factor goes first; the result has the asked size, never the network's."""
+    network = fake_network(lambda planes: nearest(planes, scale), scale=scale)
+    to_width, to_height = round(width * factor), round(height * factor)
+    picture = Picture(pixels=np.full((height, width, 3), 77, np.uint8))
+    result = enlarge_picture(
+        picture, network, width=to_width, height=to_height, options=Options(tta=tta)
+    )
+    assert (result.width, result.height) == (to_width, to_height)
+    assert np.all(result.pixels == 77)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", list(Channels))
+@pytest.mark.parametrize("options", [PLAIN, Options(tta=True), Options(soften=0.7)])
+def test_black_stays_black_and_white_stays_white(
+    fake_network: MakeNetwork,
+    options: Options,
+    channels: Channels,
+    dtype: type[np.uint8 | np.uint16],
+) -> None:
+    """Through the network, Lanczos, softening and rounding; clear stays clear, opaque opaque."""
+    network = fake_network(nearest, scale=3, channels=channels, value_max=255.0)
+    for level in (0, int(np.iinfo(dtype).max)):
+        samples = np.full((30, 40, 3), level, dtype)
+        picture = Picture(pixels=samples, alpha=samples[..., 0])
+        result = enlarge_picture(picture, network, width=100, height=75, options=options)
+        assert np.all(result.pixels == level)
+        assert result.alpha is not None
+        assert np.all(result.alpha == level)
+
+
+def test_colours_under_full_transparency_do_not_bleed(fake_network: MakeNetwork) -> None:
+    """Black that nobody sees draws no fringe around a white shape."""
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    alpha = np.zeros((32, 32), np.uint8)
+    pixels[8:24, 8:24], alpha[8:24, 8:24] = 255, 255
+    network = fake_network(nearest, scale=3)
+    picture = Picture(pixels=pixels, alpha=alpha)
+    result = enlarge_picture(picture, network, width=64, height=64, options=PLAIN)
+    assert np.all(result.pixels == 255)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_progress_counts_every_tile_to_the_total(fake_network: MakeNetwork, *, alpha: bool) -> None:
+    """Colour and alpha are two passes over the same tiles, counted in one."""
+    picture = noise_picture(100, 70, alpha=alpha)
+    plan = plan_tiles(100, 70, halo_px=4, budget_px=32 * 32)
+    seen: list[tuple[int, int]] = []
+    enlarge_picture(
+        picture,
+        fake_network(nearest, scale=3),
+        width=300,
+        height=210,
+        options=PLAIN,
+        plan=plan,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    total = plan.tiles * (2 if alpha else 1)
+    assert total > 10
+    assert seen == [(done, total) for done in range(1, total + 1)]
+
+
+def test_cancelling_stops_between_tiles(fake_network: MakeNetwork) -> None:
+    """The check is asked before every tile; no tile is computed after it said yes."""
+    computed: list[None] = []
+
+    def count(planes: Band) -> Band:
+        computed.append(None)
+        return nearest(planes)
+
+    with pytest.raises(Cancelled):
+        enlarge_picture(
+            noise_picture(100, 100),
+            fake_network(count, scale=3),
+            width=300,
+            height=300,
+            options=PLAIN,
+            plan=plan_tiles(100, 100, halo_px=4, budget_px=32 * 32),
+            cancel=lambda: len(computed) == 3,
+        )
+    assert len(computed) == 3
+
+
+@pytest.mark.parametrize("method", ["network", "interpolation"])
+def test_cancelled_from_the_start_computes_nothing(fake_network: MakeNetwork, method: str) -> None:
+    """Whoever gave up while waiting pays for no tile."""
+
+    def never(planes: Band) -> Band:
+        raise AssertionError(planes.shape)
+
+    with pytest.raises(Cancelled):
+        enlarge_picture(
+            noise_picture(20, 20),
+            fake_network(never, scale=3) if method == "network" else Interpolation(kernel=BICUBIC),
+            width=60,
+            height=60,
+            options=PLAIN,
+            cancel=lambda: True,
+        )
+
+
+def test_a_failing_progress_callback_is_not_swallowed(fake_network: MakeNetwork) -> None:
+    """What it raises comes through."""
+
+    def fail(done: int, total: int) -> None:
+        raise RuntimeError(f"{done} of {total}")
+
+    with pytest.raises(RuntimeError, match="1 of 1"):
+        enlarge_picture(
+            noise_picture(20, 20),
+            fake_network(nearest, scale=3),
+            width=60,
+            height=60,
+            options=PLAIN,
+            progress=fail,
+        )
+
+
+def test_a_given_plan_replaces_the_networks_own(fake_network: MakeNetwork) -> None:
+    """Tiled or whole, the result of a network that looks at single pixels is one and the same."""
+    picture = noise_picture(90, 70)
+    network = fake_network(nearest, scale=3)
+    results = [
+        enlarge_picture(picture, network, width=200, height=180, options=PLAIN, plan=plan)
+        for plan in (
+            None,
+            plan_tiles(90, 70, halo_px=5, budget_px=32 * 48),
+            whole_plan(90, 70, halo_px=5),
+        )
+    ]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result.pixels, results[0].pixels)
+
+
+def test_tta_runs_the_network_eight_times_a_tile(fake_network: MakeNetwork) -> None:
+    """On square tiles, so that a tile on its side has the shape the engine knows."""
+    shapes = []
+
+    def look(planes: Band) -> Band:
+        shapes.append(planes.shape)
+        return nearest(planes)
+
+    network = fake_network(look, scale=3)
+    picture = noise_picture(30, 100)
+    enlarge_picture(picture, network, width=90, height=300, options=Options(tta=True))
+    plan = network.plan(width=30, height=100, square=True)
+    assert shapes == [(3, plan.tile_height, plan.tile_height)] * (8 * plan.tiles)
+
+
+def test_softening_takes_contrast_away(fake_network: MakeNetwork) -> None:
+    """The more the softer; the picture's mean stays."""
+    picture = noise_picture(40, 40)
+    spread, means = [], []
+    for strength in (0.0, 0.5, 1.0):
+        result = enlarge_picture(
+            picture,
+            fake_network(nearest, scale=3),
+            width=120,
+            height=120,
+            options=Options(soften=strength),
+        )
+        spread.append(float(result.pixels.std()))
+        means.append(float(result.pixels.mean()))
+    assert spread[0] > spread[1] > spread[2]
+    assert means == pytest.approx([means[0]] * 3, abs=0.5)
+
+
+@pytest.mark.parametrize("soften", [-0.1, 1.1, float("nan"), float("inf")])
+def test_senseless_softening_is_refused(soften: float) -> None:
+    """It is a share from 0 to 1."""
+    with pytest.raises(InvalidOption, match=r"soften is .*; expected a number from 0 to 1"):
+        Options(soften=soften)
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_baselines_are_the_kernel_and_nothing_else(
+    kernel: Kernel, dtype: type[np.uint8 | np.uint16]
+) -> None:
+    """The kernel's result, clipped and rounded, in bands or not; one step of progress a layer."""
+    picture = noise_picture(33, 600, dtype=dtype, alpha=True)
+    seen: list[tuple[int, int]] = []
+    result = enlarge_picture(
+        picture,
+        Interpolation(kernel=kernel),
+        width=50,
+        height=901,
+        options=PLAIN,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert picture.alpha is not None
+    assert result.alpha is not None
+    within_one_level(result.pixels, picture.pixels, kernel)
+    within_one_level(result.alpha[..., np.newaxis], picture.alpha[..., np.newaxis], kernel)
+    assert seen == [(1, 2), (2, 2)]
+    assert result.metadata == picture.metadata
+
+
+def within_one_level(
+    result: NDArray[Samples],
+    samples: NDArray[Samples],
+    kernel: Kernel,
+) -> None:
+    """Hold a result against the kernel's answer for the whole picture in one go."""
+    limit = np.iinfo(samples.dtype).max
+    height, width, _ = result.shape
+    planes = resize(to_planes(samples), height=height, width=width, kernel=kernel)
+    expected = np.rint(np.clip(planes, 0, 1) * limit).transpose(1, 2, 0)
+    assert np.abs(result.astype(np.float64) - expected).max() <= 1
