@@ -80,7 +80,8 @@ from builders import case
 from upres.engines import engine
 
 def ticks():
-    stats = [p.read_text().rpartition(")")[2].split() for p in Path("/proc/self/task").glob("*/stat")]
+    files = Path("/proc/self/task").glob("*/stat")
+    stats = [file.read_text().rpartition(")")[2].split() for file in files]
     return sorted(int(stat[11]) + int(stat[12]) for stat in stats)
 
 tile = numpy.zeros((1, 3, 96, 96), numpy.float32)

@@ -19,7 +19,7 @@ from upres.engines.threads import (
 V2_MOUNT = "31 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1_MOUNTS = """\
 24 1 8:1 / / rw,relatime - ext4 /dev/root rw
-33 25 0:29 /docker/ab12 /sys/fs/cgroup/cpu,cpuacct ro,nosuid master:11 - cgroup cgroup rw,cpu,cpuacct
+33 25 0:29 /docker/ab12 /sys/fs/cgroup/cpu,cpuacct ro master:11 - cgroup cgroup rw,cpu,cpuacct
 34 25 0:30 /docker/ab12 /sys/fs/cgroup/memory ro,nosuid master:12 - cgroup cgroup rw,memory
 """
 V1_GROUPS = "5:memory:/docker/ab12\n4:cpu,cpuacct:/docker/ab12\n1:name=systemd:/docker/ab12\n"

@@ -66,10 +66,8 @@ def list_models(*, json_: bool) -> None:
         click.echo(
             f"{row['name']:<16}{scale:<7}{size:>13}  {here:<5} {row['licence']:<12} {row['summary']}"
         )
-    click.echo(
-        f"{'bicubic':<16}{'any':<7}{'-':>13}  {'yes':<5} {'-':<12} interpolation (Keys, a = -1/2)"
-    )
-    click.echo(f"{'lanczos':<16}{'any':<7}{'-':>13}  {'yes':<5} {'-':<12} interpolation (3 lobes)")
+    for name in BASELINES:
+        click.echo(f"{name:<16}{'any':<7}{'-':>13}  {'yes':<5} {'-':<12} interpolation")
 
 
 @command.command()
