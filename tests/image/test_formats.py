@@ -1,0 +1,94 @@
+"""A file's first bytes decide what it is; its name decides only what is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from upres.errors import InvalidOption, PictureTooLarge, UnsupportedPicture
+from upres.image.formats import FORMATS, TRAITS, check_sides, format_of_extension, sniff
+from upres.image.picture import Format
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
+WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 "
+
+
+@pytest.mark.parametrize(("head", "kind"), [(PNG, "png"), (JPEG, "jpeg"), (WEBP, "webp")])
+def test_the_content_decides(head: bytes, kind: Format) -> None:
+    """A wrong extension in the name makes no difference."""
+    assert sniff(head, name="picture.gif") == kind
+
+
+@pytest.mark.parametrize(
+    ("head", "word"),
+    [
+        (b"GIF89a\x01\x00\x01\x00", "a GIF file"),
+        (b"II*\x00\x08\x00\x00\x00", "a TIFF file"),
+        (b"MM\x00*\x00\x00\x00\x08", "a TIFF file"),
+        (b"BM\x36\x00\x00\x00", "a BMP file"),
+        (b"%PDF-1.7\n", "a PDF file"),
+        (b"<?xml version='1.0'?><svg/>", "SVG or XML"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an? SVG file"),
+        (b"8BPS\x00\x01", "a PSD file"),
+        (b"\x00\x00\x01\x00\x01\x00", "an? ICO file"),
+        (b"\xff\x0a\xfa\x07", "a JPEG XL file"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL file"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 file"),
+        (b"\x00\x00\x00\x20ftypavif", "AVIF, HEIC or video"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "no picture that upres knows"),
+        (b"Dear diary, today I", "no picture that upres knows"),
+        (b"\x00" * 64, "no picture that upres knows"),
+        (b"\x89PN", "no picture that upres knows"),
+        (b"\xff\xd8", "no picture that upres knows"),
+        (b"", "no picture that upres knows"),
+    ],
+)
+def test_other_files_are_named_for_what_they_are(head: bytes, word: str) -> None:
+    """The text says what the file is and what would have been read."""
+    with pytest.raises(UnsupportedPicture, match=f"photo.*{word}.*") as caught:
+        sniff(head, name="photo.png")
+    assert str(caught.value).endswith("upres reads PNG, JPEG, WEBP")
+
+
+@pytest.mark.parametrize(
+    ("extension", "kind"),
+    [
+        (".png", "png"),
+        (".PNG", "png"),
+        (".jpg", "jpeg"),
+        (".JPG", "jpeg"),
+        (".jpeg", "jpeg"),
+        (".jfif", "jpeg"),
+        (".webp", "webp"),
+        (".WebP", "webp"),
+    ],
+)
+def test_an_extension_asks_for_a_format(extension: str, kind: Format) -> None:
+    """In any case of letters."""
+    assert format_of_extension(extension) == kind
+
+
+@pytest.mark.parametrize("extension", ["", ".", "png", ".gif", ".tiff", ".png ", ".p"])
+def test_other_extensions_are_refused(extension: str) -> None:
+    """The text lists what can be written."""
+    with pytest.raises(InvalidOption, match=r"one of \.png, \.jpg, \.webp"):
+        format_of_extension(extension)
+
+
+def test_every_format_has_its_own_extensions() -> None:
+    """No extension is claimed twice, and each leads back to its format."""
+    assert set(TRAITS) == set(FORMATS)
+    for kind, traits in TRAITS.items():
+        assert all(format_of_extension(extension) == kind for extension in traits.extensions)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("jpeg", 65500), ("webp", 16383)])
+def test_results_that_a_format_cannot_hold_are_refused(kind: Format, limit: int) -> None:
+    """Up to the limit it is held, one pixel more is refused before anything is computed."""
+    check_sides(kind, width=limit, height=1, name="photo")
+    check_sides(kind, width=1, height=limit, name="photo")
+    with pytest.raises(PictureTooLarge, match=f"{kind.upper()} would be {limit + 1} pixels"):
+        check_sides(kind, width=limit + 1, height=1, name="photo")
+    with pytest.raises(PictureTooLarge, match=f"the limit is {limit}"):
+        check_sides(kind, width=1, height=limit + 1, name="photo")
+    check_sides("png", width=limit + 1, height=limit + 1, name="photo")
