@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 OUT = Path("demo-out")
 SCALE = 3
 MODELS = ("bicubic", "espcn", "fsrcnn", "lite", "edsr")
+COLUMNS = 4
 LABEL_PX = 26
 GAP_PX = 6
 
@@ -31,14 +32,16 @@ def main() -> None:
     tiles = [
         ("input, each pixel tripled", small.resize(_times(small.size), Image.Resampling.NEAREST))
     ]
-    for model in MODELS if pulled else MODELS[:-1]:
-        upscaler = upres.Upscaler.load(model, scale=SCALE)
+    runs = [(model, False) for model in (MODELS if pulled else MODELS[:-1])]
+    for model, tta in [*runs[:4], ("lite", True), *runs[4:]]:
+        name = f"{model}_tta" if tta else model
+        upscaler = upres.Upscaler.load(model, scale=SCALE, tta=tta)
         started = time.perf_counter()
         large = upscaler(small)
         seconds = time.perf_counter() - started
-        large.save(OUT / f"cat_{model}.png")
-        label = f"{model}  {_psnr(large, original):.2f} dB  {seconds:.2f} s"
-        print(f"{OUT}/cat_{model}.png  {label}")
+        large.save(OUT / f"cat_{name}.png")
+        label = f"{name}  {_psnr(large, original):.2f} dB  {seconds:.2f} s"
+        print(f"{OUT}/cat_{name}.png  {label}")
         tiles.append((label, large))
     tiles.append(("original", original.crop((0, 0, *_times(small.size)))))
     _side_by_side(tiles).save(OUT / "side_by_side.png")
@@ -58,16 +61,15 @@ def _psnr(picture: Image.Image, truth: Image.Image) -> float:
 
 
 def _side_by_side(tiles: list[tuple[str, Image.Image]]) -> Image.Image:
-    columns = 2 if len(tiles) <= 4 else 3
     width, height = tiles[0][1].size
-    rows = -(-len(tiles) // columns)
+    rows = -(-len(tiles) // COLUMNS)
     cell = (width + GAP_PX, height + LABEL_PX + GAP_PX)
-    sheet = Image.new("RGB", (columns * cell[0] + GAP_PX, rows * cell[1] + GAP_PX), "white")
+    sheet = Image.new("RGB", (COLUMNS * cell[0] + GAP_PX, rows * cell[1] + GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(16)
     for index, (label, picture) in enumerate(tiles):
-        x = GAP_PX + index % columns * cell[0]
-        y = GAP_PX + index // columns * cell[1]
+        x = GAP_PX + index % COLUMNS * cell[0]
+        y = GAP_PX + index // COLUMNS * cell[1]
         draw.text((x, y + 2), label, fill="black", font=font)
         sheet.paste(picture, (x, y + LABEL_PX))
     return sheet

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders import case
 from engines.conftest import present
+from engines.numpy_reference import evaluate
 from graphdef_writer import Writer
 
 from upres.errors import EngineFailed, EngineMissing
@@ -44,6 +45,23 @@ def repeating_pb(folder: Path) -> Path:
     return path
 
 
+def refuse_classic(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the classic engine take no graph; the list tells which engines were tried."""
+    import cv2
+
+    read = cv2.dnn.readNetFromONNX
+    tried: list[int] = []
+
+    def refuse(path: str, *, engine: int) -> Any:
+        tried.append(engine)
+        if engine == cv2.dnn.ENGINE_CLASSIC:
+            raise cv2.error
+        return read(path, engine=engine)
+
+    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", refuse)
+    return tried
+
+
 def noise(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(4).uniform(-30, 290, shape).astype(np.float32)
 
@@ -76,6 +94,23 @@ def test_a_pb_file_runs_in_whole_levels(value_max: float, opencv: Engine, tmp_pa
     expected = np.clip(np.rint(levels), 0, 255).repeat(2, axis=2).repeat(2, axis=3)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, expected * (value_max / 255), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sub-pixel-crd", "sub-pixel-dcr", "attention", "repeated"])
+@pytest.mark.parametrize("classic", [True, False])
+def test_a_pb_file_spoils_no_other_network(
+    name: str, opencv: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, classic: bool
+) -> None:
+    """dnn_superres replaces OpenCV's DepthToSpace, which then scrambles PyTorch's pixel shuffle."""
+    if not classic:
+        refuse_classic(monkeypatch)
+    opencv.open(repeating_pb(tmp_path), pb_spec(), threads=2).close()
+    made = case(name)
+    tile = np.random.default_rng(4).uniform(0, 1, (1, 3, 32, 40)).astype(np.float32)
+    with opencv.open(made.save(tmp_path), made.spec, threads=2) as session:
+        np.testing.assert_allclose(session.run(tile), evaluate(made.model, tile), atol=2e-5)
+    with opencv.open(repeating_pb(tmp_path), pb_spec(), threads=2) as session:
+        session.run(tile)
 
 
 def test_a_bad_pb_file_fails(opencv: Engine, tmp_path: Path) -> None:
@@ -121,15 +156,7 @@ def test_what_the_classic_engine_refuses_runs_in_the_new_one(
     """A graph is not lost because one of OpenCV's engines lacks an operator."""
     import cv2
 
-    read, tried = cv2.dnn.readNetFromONNX, []
-
-    def refuse_classic(path: str, *, engine: int) -> Any:
-        tried.append(engine)
-        if engine == cv2.dnn.ENGINE_CLASSIC:
-            raise cv2.error
-        return read(path, engine=engine)
-
-    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", refuse_classic)
+    tried = refuse_classic(monkeypatch)
     made = case("repeated")
     tile = noise(1, 3, 32, 40)
     with opencv.open(made.save(tmp_path), made.spec, threads=1) as session:

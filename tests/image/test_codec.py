@@ -90,9 +90,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
     @pytest.mark.parametrize("planes", [1, 2, 3, 4])
-    def test_png_round_trips_exactly(
-        self, planes: int, dtype: type[np.uint8 | np.uint16]
-    ) -> None:
+    def test_png_round_trips_exactly(self, planes: int, dtype: type[np.uint8 | np.uint16]) -> None:
         """Gray and colour, with and without alpha, 8 and 16 bits; the header knew all of it."""
         samples = noise(5, 7, planes, dtype)
         decoder = Decoder(png(samples))
@@ -230,7 +228,10 @@ class TestOrientation:
         exif = Image.Exif()
         exif[ExifTags.Base.Orientation] = orientation
         exif[ExifTags.Base.Make] = "Maker"
-        options = {"jpeg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}
+        options: dict[str, dict[str, Any]] = {
+            "jpeg": {"quality": 100, "subsampling": 0},
+            "webp": {"lossless": True},
+        }
         image = upright if turn is None else upright.transpose(turn)
         return saved(image, kind, exif=exif, **options.get(kind, {}))
 

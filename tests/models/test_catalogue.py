@@ -342,7 +342,6 @@ class TestAdditions:
             {"halo_px": 256},
             {"working_bytes_per_px": 0},
             {"name": ""},
-            {"name": 3},
         ],
         ids=str,
     )

@@ -63,9 +63,8 @@ def list_models(*, json_: bool) -> None:
         here = "yes" if row["installed"] else "pull"
         size = f"{row['bytes']:,} B"
         scale = f"x{row['scale']}"
-        click.echo(
-            f"{row['name']:<16}{scale:<7}{size:>13}  {here:<5} {row['licence']:<12} {row['summary']}"
-        )
+        left = f"{row['name']:<16}{scale:<7}{size:>13}  {here:<5}"
+        click.echo(f"{left} {row['licence']:<12} {row['summary']}")
     for name in BASELINES:
         click.echo(f"{name:<16}{'any':<7}{'-':>13}  {'yes':<5} {'-':<12} interpolation")
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
+from upres.engines.depth_to_space import uses_crd, without_crd
 from upres.engines.libraries import check_request, needed, package_version, translated
 from upres.engines.session import LockedSession
 from upres.errors import EngineMissing
 from upres.models.spec import Channels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -101,7 +102,18 @@ def _our_turn(cv2: Any, threads: int) -> Iterator[None]:
 
 
 def _graph(cv2: Any, path: Path, *, planes: int) -> Callable[[NDArray[np.float32]], Any]:
-    """Load an ONNX graph into the faster of OpenCV's two engines that takes it.
+    """Load an ONNX graph, in the order of DepthToSpace that dnn_superres does not spoil."""
+    graph = path.read_bytes()
+    if not uses_crd(graph):
+        return _loaded(cv2, path, planes=planes)
+    with TemporaryDirectory(prefix="upres-") as folder:
+        rewritten = Path(folder) / "graph.onnx"  # OpenCV 5.0 takes no engine for graphs in memory
+        rewritten.write_bytes(without_crd(graph))
+        return _loaded(cv2, rewritten, planes=planes)
+
+
+def _loaded(cv2: Any, path: Path, *, planes: int) -> Callable[[NDArray[np.float32]], Any]:
+    """Load a graph into the faster of OpenCV's two engines that takes it.
 
     The classic engine has Winograd convolutions: 3x3 networks run about twice as fast in it as in
     the new engine (EDSR and lite x3, OpenCV 5.0), but it takes fewer graphs, and of some with

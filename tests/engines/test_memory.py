@@ -1,0 +1,67 @@
+"""Memory stays flat over tiles of mixed sizes; proofs/engine_memory.py is the long form."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from builders import case
+
+if TYPE_CHECKING:
+    from engines.conftest import Kind
+
+    from upres.engines.base import Session
+
+WARM_UP = 30
+RUNS = 60
+ALLOWED_MB = 8.0
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def growth_mb(session: Session, shapes: list[tuple[int, int]]) -> float:
+    """Run tiles of these shapes; return how much memory those after the warm-up added."""
+    before = 0.0
+    for count, shape in enumerate(shapes):
+        if count == WARM_UP:
+            before = resident_mb()
+        session.run(np.zeros((1, 3, *shape), np.float32))
+    return resident_mb() - before
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * 4096 / 1e6
+
+
+def test_tiles_of_a_dozen_shapes_leave_memory_flat(kind: Kind, tmp_path: Path) -> None:
+    """Shapes that come again cost nothing the second time."""
+    dozen = [(height, width) for height in (32, 48, 64) for width in (32, 64, 96, 128)]
+    chance = random.Random(1)
+    shapes = [*dozen * 2, *chance.choices(dozen, k=WARM_UP + RUNS)]
+    with kind.open(case("residual"), tmp_path) as session:
+        g = growth_mb(session, shapes); print("GROWTH", g); assert g < ALLOWED_MB
+
+
+def test_shapes_that_never_come_again_leave_memory_flat(kind: Kind, tmp_path: Path) -> None:
+    """Nothing is kept for a shape: a long-running service meets all of them."""
+    shapes = [(24 + count % 40, 24 + count // 2) for count in range(WARM_UP + 2 * RUNS)]
+    random.Random(2).shuffle(shapes)
+    with kind.open(case("residual"), tmp_path) as session:
+        g = growth_mb(session, shapes); print("GROWTH", g); assert g < ALLOWED_MB
+
+
+def test_closing_gives_memory_back(kind: Kind, tmp_path: Path) -> None:
+    """Opening and closing again and again does not add up."""
+    tile = np.zeros((1, 3, 64, 64), np.float32)
+    before = 0.0
+    for count in range(20):
+        if count == 5:
+            before = resident_mb()
+        with kind.open(case("residual"), tmp_path) as session:
+            session.run(tile)
+    assert resident_mb() - before < ALLOWED_MB
