@@ -1,4 +1,4 @@
-"""Measures that an engine's memory stays flat over 500 runs of mixed sizes, each engine by itself."""
+"""Measures that an engine's memory stays flat over 500 runs of mixed sizes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from upres.upscale.tiles import plan_tiles, whole_plan
 from upres.upscale.upscaler import Network, Options, enlarge_picture
 from upres.workbench import Runtime, Workbench
 
-_TILE_PX = 80
+_TILE_PX = 112
 _SEAM_LEVELS = 0.25
 """Mean step across tile borders may differ by this much from the mean step elsewhere."""
 

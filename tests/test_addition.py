@@ -26,6 +26,8 @@ from upres.upscale.upscaler import Network, Options, enlarge_picture
 from upres.workbench import Runtime, Workbench
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from upres.upscale.tiles import TilePlan
@@ -306,6 +308,11 @@ def _negative() -> onnx.ModelProto:
     return graph.model(graph.add("Resize", inverted, "", graph.constant([1, 1, 2, 2])))
 
 
+def _random() -> onnx.ModelProto:
+    graph = Graph(channels=3)
+    return graph.model(graph.add("DepthToSpace", graph.conv("input", 3, 12), blocksize=2))
+
+
 def _not_finite() -> onnx.ModelProto:
     graph = Graph(channels=3)
     wild = graph.add("Log", graph.add("Sub", "input", graph.constant(1000)))
@@ -329,7 +336,7 @@ def _external_weights() -> onnx.ModelProto:
     return model
 
 
-_REFUSED = {
+_REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "two inputs": (lambda: patched(_two_inputs), "2 inputs"),
     "two outputs": (lambda: patched(_two_outputs), "2 outputs"),
     "float16": (lambda: patched(_half_floats), "float32"),
@@ -344,17 +351,11 @@ _REFUSED = {
     "even sizes only": (_even_sizes_only, "does not run on 50x37 pixels"),
     "global context": (_global_context, "context"),
     "negative": (_negative, "does not resemble"),
-    "random": (lambda: repeated_noise(), "does not resemble"),
+    "random": (_random, "does not resemble"),
     "not finite": (_not_finite, "does not resemble"),
     "one plane of three": (_one_plane_of_three, "shape"),
     "weights elsewhere": (_external_weights, "mine.onnx.data"),
 }
-
-
-def repeated_noise() -> onnx.ModelProto:
-    """Return a network with random weights."""
-    graph = Graph(channels=3)
-    return graph.model(graph.add("DepthToSpace", graph.conv("input", 3, 12), blocksize=2))
 
 
 @pytest.mark.parametrize("case", _REFUSED)
@@ -369,14 +370,12 @@ def test_refuses_what_it_cannot_verify(tmp_path: Path, case: str) -> None:
     assert kept() == []
 
 
-def test_weights_in_a_second_file_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_in_a_second_file_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph alone cannot be kept, even where the second file lies at hand."""
     weights = contrast(scale=2).graph.initializer[0].raw_data
     (tmp_path / "mine.onnx.data").write_bytes(weights)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelRefused, match="mine.onnx.data"):
+    with pytest.raises(ModelRefused, match=r"mine.onnx.data"):
         add_model(save(tmp_path, _external_weights()), workbench=workbench())
     assert kept() == []
 
@@ -396,7 +395,7 @@ def test_refuses_what_is_no_graph(tmp_path: Path, data: bytes) -> None:
     """Foreign and truncated bytes are told as such."""
     file = tmp_path / "odd.onnx"
     file.write_bytes(data)
-    with pytest.raises(ModelRefused, match="odd.onnx .* no valid ONNX graph: .*"):
+    with pytest.raises(ModelRefused, match=r"odd.onnx .* no valid ONNX graph: .*"):
         add_model(file, workbench=workbench())
     assert kept() == []
 
@@ -418,7 +417,7 @@ def test_file_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "mine.onnx"
     if kind == "folder":
         file.mkdir()
-    with pytest.raises(InputNotReadable, match="mine.onnx"):
+    with pytest.raises(InputNotReadable, match=r"mine.onnx"):
         add_model(file, workbench=workbench())
     assert kept() == []
 
@@ -434,7 +433,9 @@ def test_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert add_model(file, workbench=workbench()).file.bytes == size
 
 
-@pytest.mark.parametrize("name", ["lite", "LITE", "edsr", "auto", "bicubic", "Lanczos", "...", "日"])
+@pytest.mark.parametrize(
+    "name", ["lite", "LITE", "edsr", "auto", "bicubic", "Lanczos", "...", "日"]
+)
 def test_names_that_are_taken(tmp_path: Path, name: str) -> None:
     """The catalogue's, the baselines' and empty names are refused before anything runs."""
     file = save(tmp_path, contrast(scale=2))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from model_server import ModelServer
 from PIL import Image
+from store_cases import names
 
 import upres
 from upres import Upscaler, enlarge
@@ -94,7 +96,7 @@ class TestImport:
         assert {"enlarge", "Upscaler", "UpresError", "__version__"} == {*upres.__all__}
         assert all(hasattr(upres, name) for name in upres.__all__)
         with pytest.raises(AttributeError, match="no attribute 'shrink'"):
-            _ = upres.shrink  # type: ignore[attr-defined]
+            _ = upres.shrink
 
 
 class TestKinds:
@@ -147,7 +149,7 @@ class TestKinds:
         source.write_bytes(b"GIF89a" + bytes(20))
         with pytest.raises(UnsupportedPicture, match=r"cat\.png .*GIF"):
             enlarge(source)
-        assert os.listdir(tmp_path) == ["cat.png"]
+        assert names(tmp_path) == {"cat.png"}
 
     @pytest.mark.parametrize("format_", ["png", "jpeg", "webp"])
     @pytest.mark.parametrize("planes", [1, 3])
@@ -181,7 +183,8 @@ class TestKinds:
         array = noise(*shape, dtype=dtype)
         before = array.copy()
         result = enlarge(array, model=model)
-        assert (result.shape, result.dtype) == ((27, 21, *shape[2:]), dtype)
+        assert result.shape == (27, 21, *shape[2:])
+        assert result.dtype == dtype
         np.testing.assert_array_equal(array, before)
         array[:] = 0
         assert result.max() > np.iinfo(dtype).max // 2
@@ -211,7 +214,7 @@ class TestKinds:
         [
             lambda array: array[::2, ::-1],
             lambda array: array.transpose(1, 0, 2),
-            lambda array: np.asfortranarray(array),
+            np.asfortranarray,
             lambda array: array[..., ::-1],
             lambda array: np.broadcast_to(array[:1], array.shape),
         ],
@@ -239,7 +242,17 @@ class TestKinds:
         """Pillow's own classes of opened files count, too."""
         image = Image.open(io.BytesIO(encoded(noise(9, 7, 3), "png")))
         assert type(image) is not Image.Image
-        assert enlarge(image, model="bicubic").size == (21, 27)  # type: ignore[type-var]
+        assert enlarge(image, model="bicubic").size == (21, 27)
+
+    def test_pil_keeps_what_travels_with_the_pixels(self) -> None:
+        """Without its profile the colours would be others, without its EXIF it could lie down."""
+        image = Image.new("RGB", (8, 8), "red")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.info |= {"icc_profile": b"a profile", "exif": exif.tobytes(), "dpi": (300, 300)}
+        result = enlarge(image, model="bicubic")
+        assert result.info == image.info
+        assert result.getexif()[0x0112] == 6
 
     @pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "YCbCr", "I", "F", "I;16", "HSV"])
     def test_pil_modes_that_would_need_a_guess(self, mode: str) -> None:
@@ -258,14 +271,17 @@ class TestKinds:
         with pytest.raises(InvalidOption, match=expected):
             enlarge(image)
 
-    @pytest.mark.parametrize("dtype", ["bool", "int8", "int16", "int64", "uint32", "float32", ">u2"])
+    @pytest.mark.parametrize(
+        "dtype", ["bool", "int8", "int16", "int64", "uint32", "float32", ">u2"]
+    )
     def test_other_samples_are_refused(self, dtype: str) -> None:
         """A float array could be 0..1 or 0..255: no guess is made."""
         with pytest.raises(InvalidOption, match=r"array is .*expected uint8 or uint16 of shape"):
             enlarge(np.zeros((8, 8, 3), dtype))
 
     @pytest.mark.parametrize(
-        "shape", [(), (8,), (8, 8, 2), (8, 8, 5), (3, 8, 8), (1, 8, 8, 3), (0, 8, 3), (8, 0), (8, 8, 0)]
+        "shape",
+        [(), (8,), (8, 8, 2), (8, 8, 5), (3, 8, 8), (1, 8, 8, 3), (0, 8, 3), (8, 0), (8, 8, 0)],
     )
     def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
         """The error names the shape."""
@@ -353,7 +369,7 @@ class TestOptions:
         pixels = sample("photo")[:32, :32]
         result = enlarge(pixels, tta=True).astype(int)
         assert np.abs(result - enlarge(pixels)).max() >= 1
-        for turn in (np.fliplr, np.flipud, lambda array: array.transpose(1, 0, 2)):
+        for turn in (np.fliplr, np.flipud, partial(np.swapaxes, axis1=0, axis2=1)):
             assert np.abs(enlarge(turn(pixels), tta=True) - turn(result)).max() <= 1
 
     def test_soften_takes_contrast_away(self) -> None:
@@ -384,7 +400,7 @@ class TestOptions:
             left = iter(answers)
             with pytest.raises(Cancelled):
                 enlarge(source, model=model, cancel=lambda left=left: next(left))  # type: ignore[misc]
-        assert os.listdir(tmp_path) == ["cat.png"]
+        assert names(tmp_path) == {"cat.png"}
 
     def test_failing_callback_leaves_nothing(self, tmp_path: Path) -> None:
         """What it raises comes through."""
@@ -396,16 +412,14 @@ class TestOptions:
         source.write_bytes(encoded(noise(8, 10, 3), "png"))
         with pytest.raises(RuntimeError, match="1 of 1"):
             enlarge(source, progress=fail)
-        assert os.listdir(tmp_path) == ["cat.png"]
+        assert names(tmp_path) == {"cat.png"}
 
 
 class TestLimits:
     """Limits hold for every kind, before work is done."""
 
     @pytest.mark.parametrize("kind", ["path", "bytes", "array", "pil"])
-    def test_output_limit(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-    ) -> None:
+    def test_output_limit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
         """The result's pixels are counted: one more than the limit is refused."""
         monkeypatch.setenv("UPRES_MAX_OUTPUT_PIXELS", str(24 * 30))
         pixels = noise(8, 10, 3)
@@ -442,16 +456,20 @@ class TestModelMissing:
     """Nothing is downloaded behind the caller's back."""
 
     @pytest.mark.parametrize("model", ["edsr", "lapsrn"])
-    @pytest.mark.parametrize("way", ["enlarge", "load"])
-    def test_says_what_to_run(self, monkeypatch: pytest.MonkeyPatch, model: str, way: str) -> None:
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda model: enlarge(noise(8, 8, 3), model=model, scale=2),
+            lambda model: Upscaler.load(model, scale=2),
+        ],
+        ids=["enlarge", "load"],
+    )
+    def test_says_what_to_run(self, monkeypatch: pytest.MonkeyPatch, model: str, ask: Any) -> None:
         """No server is asked; the error names the command, the file and the folder."""
         with ModelServer() as server:
             monkeypatch.setenv("UPRES_MODEL_MIRROR", server.url)
             with pytest.raises(ModelMissing) as caught:
-                if way == "enlarge":
-                    enlarge(noise(8, 8, 3), model=model, scale=2)
-                else:
-                    Upscaler.load(model, scale=2)
+                ask(model)
             assert server.paths == []
         assert f"`upres models pull {model}-x2`" in str(caught.value)
         assert os.environ["UPRES_MODEL_DIR"] in str(caught.value)
@@ -463,7 +481,7 @@ class TestModelMissing:
         source.write_bytes(encoded(noise(8, 10, 3), "png"))
         with pytest.raises(ModelMissing):
             enlarge(source, model="edsr")
-        assert os.listdir(tmp_path) == ["cat.png"]
+        assert names(tmp_path) == {"cat.png"}
 
 
 class TestUpscaler:
@@ -484,7 +502,9 @@ class TestUpscaler:
     def test_opens_the_network_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The first picture finds it ready."""
         upscaler = Upscaler.load("fsrcnn", scale=3, engine="onnxruntime", threads=1)
-        monkeypatch.setattr(default_workbench().store, "find", lambda *_, **__: pytest.fail("opened"))
+        monkeypatch.setattr(
+            default_workbench().store, "find", lambda *_, **__: pytest.fail("opened")
+        )
         assert upscaler(noise(8, 8)).shape == (24, 24)
 
     @pytest.mark.parametrize(

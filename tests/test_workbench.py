@@ -104,7 +104,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     return seen
 
 
-def network(bench: Workbench, name: str, *, factor: float = 2, runtime: Runtime = RUNTIME) -> Network:
+def network(
+    bench: Workbench, name: str, *, factor: float = 2, runtime: Runtime = RUNTIME
+) -> Network:
     """Return the network for a factor."""
     method = bench.method(name, factor=factor, runtime=runtime)
     assert isinstance(method, Network)
@@ -148,7 +150,11 @@ def test_another_runtime_is_another_network(
 ) -> None:
     """Threads and engine belong to a session."""
     bench = Workbench(settings)
-    for runtime in (RUNTIME, Runtime(engine="onnxruntime", threads=2), Runtime(engine="openvino", threads=1)):
+    for runtime in (
+        RUNTIME,
+        Runtime(engine="onnxruntime", threads=2),
+        Runtime(engine="openvino", threads=1),
+    ):
         network(bench, "fsrcnn-small", runtime=runtime)
     assert opened == [("fsrcnn-small-x2", "fp32", threads) for threads in (1, 2, 1)]
 
@@ -175,7 +181,7 @@ def test_senseless_threads_are_refused(settings: Settings, threads: int) -> None
 
 def test_unknown_engine_is_refused(settings: Settings) -> None:
     """The error lists those there are."""
-    with pytest.raises(InvalidOption, match="engine is 'cuda'.*openvino, onnxruntime, opencv"):
+    with pytest.raises(InvalidOption, match=r"engine is 'cuda'.*openvino, onnxruntime, opencv"):
         network(Workbench(settings), "lite", runtime=Runtime(engine="cuda"))
 
 
@@ -306,14 +312,14 @@ class TestPull:
         """An added model whose file is gone has no source."""
         enter(tiny("gone"), settings)
         settings.store.folder.joinpath("gone-x2.onnx").unlink()
-        with pytest.raises(DownloadFailed, match="gone-x2.onnx.*no source"):
+        with pytest.raises(DownloadFailed, match=r"gone-x2.onnx.*no source"):
             Workbench(settings).method("gone", factor=2, runtime=RUNTIME, pull=lambda _: None)
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "", "lite-x3"])
 def test_unknown_model(settings: Settings, name: str) -> None:
     """The error lists the known names."""
-    with pytest.raises(UnknownModel, match="known: auto, lite, .*bicubic, lanczos"):
+    with pytest.raises(UnknownModel, match=r"known: auto, lite, .*bicubic, lanczos"):
         network(Workbench(settings), name)
 
 
@@ -322,7 +328,7 @@ def test_damaged_file_is_not_opened(settings: Settings) -> None:
     spec = enter(tiny("bad"), settings)
     path = settings.store.folder / spec.file.name
     path.write_bytes(path.read_bytes()[::-1])
-    with pytest.raises(ModelDamaged, match="bad-x2.onnx is damaged"):
+    with pytest.raises(ModelDamaged, match=r"bad-x2.onnx is damaged"):
         network(Workbench(settings), "bad")
 
 

@@ -15,8 +15,9 @@ from upres.engines import installed
 from upres.engines.threads import usable_cpus
 from upres.errors import EngineMissing, InputNotReadable, ModelRefused, UpresError
 from upres.image.files import complete_output
-from upres.models.catalogue import AUTO, BASELINES
+from upres.models.catalogue import AUTO, BASELINES, Catalogue
 from upres.models.footprint import graph_working_bytes_per_px
+from upres.models.landing import prepare
 from upres.models.probe import Planes, measure_halo, measure_scale, measure_value_max
 from upres.models.spec import Channels, ModelFile, ModelSpec
 
@@ -45,21 +46,23 @@ def add_model(
     graph, planes = _canonical(_read(file), name=file.name)
     kind = Channels.LUMA if planes == 1 else Channels(channels)
     folder = workbench.settings.store.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare(folder)
     draft = folder / f".{chosen}.{hashlib.sha256(graph).hexdigest()[:8]}.onnx"
     try:
         draft.write_bytes(graph)
         spec = _measured(draft, graph, name=chosen, licence=licence, channels=kind, label=file.name)
-        draft.replace(folder / spec.file.name)
+        _enter(spec, graph=draft, folder=folder, entries=workbench.settings.added_models_folder)
     finally:
         draft.unlink(missing_ok=True)
-    _enter(spec, folder=workbench.settings.added_models_folder)
     return spec
 
 
 def _checked_name(name: str, workbench: Workbench) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if not plain or plain in (AUTO, *BASELINES) or plain in workbench.catalogue.names:
+    # read anew: another process may have added it meanwhile
+    catalogue = Catalogue.load(added=workbench.settings.added_models_folder)
+    taken = {*catalogue.names, *(spec.id for spec in catalogue), AUTO, *BASELINES}
+    if not plain or plain in taken:
         raise ModelRefused(name, f"the name {plain or name!r} is taken or empty; use --name")
     return plain
 
@@ -185,8 +188,8 @@ def _raw(session: Session) -> Callable[[Planes], Planes]:
     return run
 
 
-def _enter(spec: ModelSpec, *, folder: Path) -> None:
-    """Write the catalogue entry, complete or not at all."""
+def _enter(spec: ModelSpec, *, graph: Path, folder: Path, entries: Path) -> None:
+    """Put the graph in its place and write its catalogue entry: both or neither."""
     import tomli_w
 
     entry = {
@@ -201,6 +204,11 @@ def _enter(spec: ModelSpec, *, folder: Path) -> None:
         "summary": spec.summary,
         "file": {"name": spec.file.name, "bytes": spec.file.bytes, "sha256": spec.file.sha256},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with complete_output(folder / f"{spec.id}.toml") as file:
-        tomli_w.dump({"model": [entry]}, file)
+    prepare(entries)
+    graph.replace(folder / spec.file.name)
+    try:
+        with complete_output(entries / f"{spec.id}.toml") as file:
+            tomli_w.dump({"model": [entry]}, file)
+    except BaseException:
+        (folder / spec.file.name).unlink(missing_ok=True)
+        raise

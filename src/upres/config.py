@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Settings:
         settings = cls(
             store=StoreSettings(
                 folder=_folder(environment, "UPRES_MODEL_DIR", user_data_path("upres") / "models"),
-                mirror=environment.get("UPRES_MODEL_MIRROR") or None,
+                mirror=_mirror(environment.get("UPRES_MODEL_MIRROR", "")),
                 package_index=environment.get("UPRES_PACKAGE_INDEX")
                 or configured_index(environment),
             ),
@@ -65,7 +66,7 @@ class _Numbers:
         text = self._environment.get(name, "")
         if not text:
             return None
-        if not text.isascii() or not text.isdigit() or int(text) == 0:
+        if not re.fullmatch(r"0*[1-9][0-9]{0,17}", text):
             self._wrong[name] = text
             return None
         return int(text)
@@ -80,4 +81,17 @@ class _Numbers:
 
 
 def _folder(environment: Mapping[str, str], name: str, default: Path) -> Path:
-    return Path(environment[name]).expanduser() if environment.get(name) else default
+    return _expanded(environment[name]) if environment.get(name) else default
+
+
+def _mirror(text: str) -> str | None:
+    if not text or "://" in text:
+        return text or None
+    return str(_expanded(text))
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # no such user: then it is meant as it is written
+        return Path(text)

@@ -14,6 +14,7 @@ UpresError
 │   ├── ModelMissing           model-missing
 │   ├── ModelDamaged           model-damaged
 │   ├── ModelFolderNotWritable model-folder-not-writable
+│   ├── ModelFolderNotReadable model-folder-not-readable
 │   ├── DownloadFailed         download-failed
 │   ├── EngineMissing          engine-missing
 │   └── PrecisionUnavailable   precision-unavailable
@@ -178,6 +179,18 @@ class ModelFolderNotWritable(SetupError, PermissionError):
         super().__init__(
             f"cannot write to the model folder {folder}: {reason}; "
             "set UPRES_MODEL_DIR to a folder that can be written"
+        )
+
+
+class ModelFolderNotReadable(SetupError, PermissionError):
+    """The model folder, or what is in it, cannot be looked at."""
+
+    code = "model-folder-not-readable"
+
+    def __init__(self, folder: Path | str, reason: str) -> None:
+        super().__init__(
+            f"cannot read the model folder {folder}: {reason}; "
+            "set UPRES_MODEL_DIR to a folder that can be read"
         )
 
 

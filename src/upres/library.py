@@ -210,7 +210,9 @@ class Upscaler:
             raise InvalidOption("PIL image mode", image.mode, "L, RGB or RGBA; use image.convert")
         samples = np.asarray(image)
         result = self.picture(_from_array(samples), progress=progress, cancel=cancel)
-        return pil.fromarray(_to_array(result, like=samples))
+        enlarged = pil.fromarray(_to_array(result, like=samples))
+        enlarged.info |= image.info
+        return enlarged
 
 
 def output_name(

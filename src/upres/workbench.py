@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from upres.engines import engine as engine_named
 from upres.engines.choose import chosen_engine
 from upres.engines.threads import usable_cpus
+from upres.errors import InvalidOption
 from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES, Catalogue
 from upres.models.store import ModelStore
 from upres.upscale.resample import KERNELS
@@ -38,6 +39,10 @@ class Runtime:
     """`auto` is what `upres tune` found for the engine, and fp32 where nothing was measured."""
     threads: int | None = None
     """None: every CPU that this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise InvalidOption("threads", self.threads, "a whole number, 1 or more")
 
 
 class Workbench:

@@ -214,6 +214,14 @@ class TestVerify:
             others = [line for line in output.out.splitlines() if line != bad]
             assert all(line.split()[2] == "ok" for line in others)
 
+    def test_truncated(self, run: Run, tiny: Case, folder: Path, capsys: Capture) -> None:
+        """A file of another length is damaged as well, not absent."""
+        path = tiny.save(folder)
+        path.write_bytes(path.read_bytes()[:-1])
+        for words in (("tiny",), ()):
+            assert run("models", "verify", *words) == EXIT_SETUP
+            assert "tiny x2  model-damaged  " in capsys.readouterr().out
+
     def test_flipped_bit_of_a_converted_graph(
         self, run: Run, upstream: Path, folder: Path, capsys: Capture
     ) -> None:
@@ -342,7 +350,9 @@ def test_interpolation_has_no_file(run: Run, capsys: Capture, command: str, name
     assert "interpolation has no file" in line
 
 
-@pytest.mark.parametrize("words", [(), ("pull",), ("path",), ("add",), ("path", "lite", "--format", "h5")])
+@pytest.mark.parametrize(
+    "words", [(), ("pull",), ("path",), ("add",), ("path", "lite", "--format", "h5")]
+)
 def test_half_a_command_is_a_usage_error(run: Run, words: tuple[str, ...]) -> None:
     """Click's own."""
     assert run("models", *words) == EXIT_USAGE

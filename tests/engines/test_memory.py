@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,18 +15,16 @@ if TYPE_CHECKING:
 
     from upres.engines.base import Session
 
-WARM_UP = 30
-RUNS = 60
 ALLOWED_MB = 8.0
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def growth_mb(session: Session, shapes: list[tuple[int, int]]) -> float:
+def growth_mb(session: Session, shapes: list[tuple[int, int]], *, warm_up: int) -> float:
     """Run tiles of these shapes; return how much memory those after the warm-up added."""
     before = 0.0
     for count, shape in enumerate(shapes):
-        if count == WARM_UP:
+        if count == warm_up:
             before = resident_mb()
         session.run(np.zeros((1, 3, *shape), np.float32))
     return resident_mb() - before
@@ -41,18 +38,19 @@ def resident_mb() -> float:
 def test_tiles_of_a_dozen_shapes_leave_memory_flat(kind: Kind, tmp_path: Path) -> None:
     """Shapes that come again cost nothing the second time."""
     dozen = [(height, width) for height in (32, 48, 64) for width in (32, 64, 96, 128)]
-    chance = random.Random(1)
-    shapes = [*dozen * 2, *chance.choices(dozen, k=WARM_UP + RUNS)]
+    order = np.random.default_rng(1).integers(len(dozen), size=60)
+    shapes = [*dozen * 2, *(dozen[index] for index in order)]
     with kind.open(case("residual"), tmp_path) as session:
-        g = growth_mb(session, shapes); print("GROWTH", g); assert g < ALLOWED_MB
+        assert growth_mb(session, shapes, warm_up=2 * len(dozen)) < ALLOWED_MB
 
 
 def test_shapes_that_never_come_again_leave_memory_flat(kind: Kind, tmp_path: Path) -> None:
-    """Nothing is kept for a shape: a long-running service meets all of them."""
-    shapes = [(24 + count % 40, 24 + count // 2) for count in range(WARM_UP + 2 * RUNS)]
-    random.Random(2).shuffle(shapes)
+    """What is kept for shapes has a bound: a long-running service meets all of them."""
+    order = np.random.default_rng(2).permutation(24 * 24)
+    shapes = [(24 + int(index) // 24, 24 + int(index) % 24) for index in order]
     with kind.open(case("residual"), tmp_path) as session:
-        g = growth_mb(session, shapes); print("GROWTH", g); assert g < ALLOWED_MB
+        # OpenVINO's kernels have a cache of 1024 for the process, filled by some 200 shapes.
+        assert growth_mb(session, shapes, warm_up=300) < ALLOWED_MB
 
 
 def test_closing_gives_memory_back(kind: Kind, tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ class TestShipped:
         assert spec.licence == "Apache-2.0"
         if spec.origin == "upres":
             return
-        pinned = re.match(r"[\w-]+/(?P<repository>[\w-]+)@[0-9a-f]{40} \S+, converted$", spec.origin)
+        pinned = re.match(
+            r"[\w-]+/(?P<repository>[\w-]+)@[0-9a-f]{40} \S+, converted$", spec.origin
+        )
         assert pinned
         text = (WEIGHTS / f"LICENSE.{pinned['repository']}").read_text("utf-8")
         assert "Apache License" in text
@@ -116,9 +118,7 @@ class TestShipped:
                 enlarged: Planes = session.run(planes[np.newaxis] * white)[0] / white
                 return enlarged
 
-            halo = measure_halo(
-                run, scale=spec.scale, count=spec.channels.count, name=spec.id
-            )
+            halo = measure_halo(run, scale=spec.scale, count=spec.channels.count, name=spec.id)
         assert halo.used_px == spec.halo_px
         assert noted_halos()[spec.id] == halo.smallest_px
 
@@ -214,7 +214,11 @@ class TestLookup:
     @pytest.mark.parametrize("name", ["nonesuch", "", "Lite", "lite-x3"])
     @pytest.mark.parametrize(
         "ask",
-        [Catalogue.scales, lambda has, name: has.get(name, 3), lambda has, name: has.nearest(name, 3)],
+        [
+            Catalogue.scales,
+            lambda has, name: has.get(name, 3),
+            lambda has, name: has.nearest(name, 3),
+        ],
         ids=["scales", "get", "nearest"],
     )
     def test_unknown_name(self, ask: Callable[[Catalogue, str], Any], name: str) -> None:
@@ -355,7 +359,7 @@ class TestAdditions:
 def test_parse_names_the_wrong_entry() -> None:
     """Of several, the one that is wrong."""
     entries = [ENTRY, {**ENTRY, "name": "other", "scale": 4, "channels": "cmyk"}]
-    with pytest.raises(ModelRefused, match="other x4.*cmyk"):
+    with pytest.raises(ModelRefused, match=r"other x4.*cmyk"):
         parse(tomli_w.dumps({"model": entries}))
 
 

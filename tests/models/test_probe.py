@@ -38,7 +38,7 @@ def looking(distance_px: int) -> RunPlanes:
         padded = np.pad(planes, ((0, 0), (distance_px, 0), (0, distance_px)))
         height, width = planes.shape[1:]
         shifted = padded[:, :height, distance_px : distance_px + width]
-        return nearest((planes + shifted) / 2)
+        return nearest((planes + shifted) / np.float32(2))
 
     return run
 
@@ -49,7 +49,8 @@ def test_samples_are_noise_text_and_a_photograph(count: int) -> None:
     pictures = sample_planes(count)
     assert list(pictures) == ["noise", "text", "photo"]
     for name, planes in pictures.items():
-        assert (planes.shape, planes.dtype) == ((count, 128, 128), np.float32)
+        assert planes.shape == (count, 128, 128)
+        assert planes.dtype == np.float32
         assert planes.flags.c_contiguous
         assert planes.min() >= 0
         assert 0.8 < planes.max() <= 1
@@ -62,7 +63,8 @@ def test_samples_are_noise_text_and_a_photograph(count: int) -> None:
 @pytest.mark.parametrize("name", ["photo", "text"])
 def test_samples_ship(name: str) -> None:
     """Each is a small 8-bit RGB picture."""
-    assert (sample(name).shape, sample(name).dtype) == ((128, 128, 3), np.uint8)
+    assert sample(name).shape == (128, 128, 3)
+    assert sample(name).dtype == np.uint8
 
 
 @pytest.mark.parametrize("distance_px", [0, 1, 2, 7, 20, 39, LARGEST_HALO_PX])
@@ -76,7 +78,7 @@ def test_halo_is_the_distance_that_matters(distance_px: int, count: int) -> None
 @pytest.mark.parametrize("distance_px", [LARGEST_HALO_PX + 1, 60])
 def test_halo_past_the_largest_is_refused(distance_px: int) -> None:
     """Tiles of such a network would be mostly halo."""
-    with pytest.raises(ModelRefused, match="^net .*more than 40 pixels of context"):
+    with pytest.raises(ModelRefused, match=r"^net .*more than 40 pixels of context"):
         measure_halo(looking(distance_px), scale=2, count=3, name="net")
 
 
@@ -86,7 +88,7 @@ def test_global_context_is_refused() -> None:
     def run(planes: Planes) -> Planes:
         return nearest(planes - planes.mean((1, 2), keepdims=True) + np.float32(0.5))
 
-    with pytest.raises(ModelRefused, match="^net .*context"):
+    with pytest.raises(ModelRefused, match=r"^net .*context"):
         measure_halo(run, scale=2, count=3, name="net")
 
 
@@ -138,7 +140,7 @@ def _rounded_to_even(planes: Planes) -> Planes:
 )
 def test_no_whole_factor_is_refused(run: RunPlanes) -> None:
     """A factor must hold for odd sizes, and in both directions."""
-    with pytest.raises(ModelRefused, match="^net .*one whole factor"):
+    with pytest.raises(ModelRefused, match=r"^net .*one whole factor"):
         measure_scale(run, count=3, name="net")
 
 
@@ -149,7 +151,7 @@ def test_no_whole_factor_is_refused(run: RunPlanes) -> None:
 )
 def test_other_planes_than_were_given_are_refused(run: RunPlanes) -> None:
     """What comes out has as many planes as went in."""
-    with pytest.raises(ModelRefused, match="^net .*array of shape"):
+    with pytest.raises(ModelRefused, match=r"^net .*array of shape"):
         measure_scale(run, count=3, name="net")
 
 
@@ -161,7 +163,7 @@ def test_sizes_that_a_network_fails_on_are_told() -> None:
             raise EngineFailed("onnxruntime", "net", "odd sizes, odd results")
         return nearest(planes)
 
-    with pytest.raises(ModelRefused, match="^net .*does not run on 50x37 pixels.*odd results"):
+    with pytest.raises(ModelRefused, match=r"^net .*does not run on 50x37 pixels.*odd results"):
         measure_scale(run, count=3, name="net")
 
 
@@ -201,5 +203,5 @@ def test_range_is_found_of_networks_that_brighten(value_max: float, shift: float
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_does_not_resemble_its_input_is_refused(run: RunPlanes) -> None:
     """Whatever it is, it does not enlarge pictures."""
-    with pytest.raises(ModelRefused, match="^net .*does not resemble its input"):
+    with pytest.raises(ModelRefused, match=r"^net .*does not resemble its input"):
         measure_value_max(run, count=3, scale=2, name="net")

@@ -13,15 +13,18 @@ import numpy as np
 
 from upres import __version__
 from upres.cli.exits import EXIT_SETUP
+from upres.cli.names import absent, fault_of
 from upres.config import Settings
 from upres.engines import ENGINE_NAMES
 from upres.engines import engine as engine_named
 from upres.engines.choose import cpu_name
 from upres.engines.threads import usable_cpus
-from upres.errors import UpresError
+from upres.errors import EngineFailed, UpresError
 from upres.models.catalogue import AUTO_MODEL
-from upres.models.spec import ModelSpec
 from upres.workbench import Runtime, Workbench
+
+_WHITE_TOLERANCE = 2.0
+"""Levels; a network of ours keeps white far closer."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +61,25 @@ def _engines(workbench: Workbench) -> Iterator[_Finding]:
             engine = engine_named(name)
             network = workbench.network(spec, runtime=Runtime(engine=name, precision="fp32"))
             white = network.session.run(np.ones((1, 3, 48, 48), np.float32))
-            centre = float(white[0, :, 60:84, 60:84].mean())
+            level = float(white[0, :, 60:84, 60:84].mean()) * 255
+            if not abs(level - 255) < _WHITE_TOLERANCE:
+                raise EngineFailed(name, spec.id, f"white comes out at level {level:.1f}")
             return (
                 f"{name} {engine.version()}: {', '.join(engine.precisions())}; "
-                f"{spec.id} keeps white at {centre * 255:.1f}"
+                f"{spec.id} keeps white at {level:.1f}"
             )
 
         yield _checked(name, check)
 
 
 def _models(workbench: Workbench) -> Iterator[_Finding]:
-    """Verify every installed model; one that is not here is no fault."""
+    """Verify every model; one that could be pulled and is not here is no fault."""
     for spec in workbench.catalogue:
-
-        def check(spec: ModelSpec = spec) -> str:
-            return f"{spec.id}: {workbench.store.verify(spec)}"
-
-        if workbench.store.installed(spec):
-            yield _checked(spec.id, check)
+        fault = fault_of(workbench, spec)
+        if fault is None:
+            yield _Finding(good=True, text=f"{spec.id}: {workbench.store.find(spec)}")
+        elif not (absent(fault) and spec.file.sources):
+            yield _Finding(good=False, text=f"{spec.id}: {fault}")
 
 
 def _folders(workbench: Workbench) -> Iterator[_Finding]:
@@ -84,13 +88,20 @@ def _folders(workbench: Workbench) -> Iterator[_Finding]:
         ("cache folder", workbench.settings.cache_folder),
     ):
         nearest = _nearest_existing(folder)
-        writable = os.access(nearest, os.W_OK)
+        writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
         state = "can be written" if writable else f"cannot be written ({nearest})"
         yield _Finding(writable, f"{what} {folder}: {state}")
 
 
 def _nearest_existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    """Return the folder itself or the first above it that is there, as far as we may look."""
+    for path in (folder, *folder.parents):
+        try:
+            if path.exists():
+                return path
+        except OSError:  # a folder above it may not be entered
+            continue
+    return folder
 
 
 def _checked(name: str, check: Callable[[], str]) -> _Finding:

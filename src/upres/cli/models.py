@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import click
 
+from upres.cli.exits import EXIT_SETUP
+from upres.cli.names import absent, fault_of, networks_named
 from upres.cli.show import progress_bar
 from upres.config import Settings
-from upres.errors import InvalidOption, UpresError
-from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES
-from upres.models.spec import ModelSpec
+from upres.models.catalogue import BASELINES
+from upres.upscale.size import DEFAULT_FACTOR
 from upres.workbench import Workbench
 
 
@@ -23,18 +24,6 @@ def command() -> None:
 
 def _workbench() -> Workbench:
     return Workbench(Settings.from_environment())
-
-
-def _chosen(workbench: Workbench, name: str, scale: int | None) -> list[ModelSpec]:
-    """Return the networks of a name or an id such as `edsr-x3`: one, or all its scales."""
-    by_id = [spec for spec in workbench.catalogue if spec.id == name]
-    if by_id:
-        return by_id
-    if name in BASELINES:
-        raise InvalidOption("model", name, "a network; interpolation has no file")
-    known = AUTO_MODEL if name == AUTO else name
-    scales = workbench.catalogue.scales(known) if scale is None else (scale,)
-    return [workbench.catalogue.get(known, one) for one in scales]
 
 
 @command.command(name="list")
@@ -75,7 +64,7 @@ def list_models(*, json_: bool) -> None:
 def pull(name: str, scale: int | None) -> None:
     """Download a model's files, verified by their pinned hashes, once."""
     workbench = _workbench()
-    for spec in _chosen(workbench, name, scale):
+    for spec in networks_named(workbench, name, scale=scale):
         with progress_bar(f"{spec.name} x{spec.scale}", bytes_units=True) as report:
             path = workbench.store.pull(spec, progress=report)
         click.echo(f"{spec.name} x{spec.scale}  {path}")
@@ -86,28 +75,29 @@ def pull(name: str, scale: int | None) -> None:
 def verify(names: tuple[str, ...]) -> int:
     """Hash model files anew; every installed one by default. Exits 4 when one is damaged."""
     workbench = _workbench()
-    for name in names:
-        workbench.catalogue.scales(name)
+    wanted = [spec for name in names for spec in networks_named(workbench, name)]
     code = 0
-    for spec in workbench.catalogue:
-        if (names and spec.name not in names) or not (names or workbench.store.installed(spec)):
+    for spec in wanted or workbench.catalogue:
+        fault = fault_of(workbench, spec)
+        if absent(fault) and not wanted:
             continue
-        try:
-            click.echo(f"{spec.name} x{spec.scale}  ok  {workbench.store.verify(spec)}")
-        except UpresError as error:
-            click.echo(f"{spec.name} x{spec.scale}  {error.code}  {error}")
-            code = 4
+        if fault is None:
+            click.echo(f"{spec.name} x{spec.scale}  ok  {workbench.store.find(spec)}")
+        else:
+            click.echo(f"{spec.name} x{spec.scale}  {fault.code}  {fault}")
+            code = EXIT_SETUP
     return code
 
 
 @command.command()
 @click.argument("name")
-@click.option("--scale", type=int, default=3, show_default=True)
+@click.option("--scale", type=int, help="3 by default; an id such as edsr-x2 says it too.")
 @click.option("--format", "format_", type=click.Choice(["onnx", "pb"]), default="onnx")
-def path(name: str, scale: int, format_: Literal["onnx", "pb"]) -> None:
+def path(name: str, scale: int | None, format_: Literal["onnx", "pb"]) -> None:
     """Print the path of one verified file; nothing is downloaded."""
     workbench = _workbench()
-    (spec,) = _chosen(workbench, name, scale)
+    networks = networks_named(workbench, name, scale=scale)
+    spec = next((one for one in networks if one.scale == DEFAULT_FACTOR), networks[0])
     click.echo(workbench.store.find(spec, format=format_))
 
 

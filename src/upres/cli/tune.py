@@ -6,13 +6,13 @@ import sys
 
 import click
 
+from upres.cli.names import networks_named
 from upres.cli.show import progress_bar
 from upres.config import Settings
 from upres.engines.choose import choose, current_conditions
 from upres.engines.measurements import Measurement, save
 from upres.engines.threads import usable_cpus
 from upres.engines.tune import candidates, measure
-from upres.errors import UnknownModel
 from upres.models.spec import ModelSpec
 from upres.workbench import Workbench
 
@@ -38,11 +38,13 @@ def command(names: tuple[str, ...], threads: int | None) -> None:
 
 
 def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
-    here = [spec for spec in workbench.catalogue if workbench.store.installed(spec)]
-    for name in names:
-        if not any(name in (spec.name, spec.id) for spec in here):
-            raise UnknownModel(name, [spec.id for spec in here])
-    return [spec for spec in here if not names or spec.name in names or spec.id in names]
+    """Return the models that were named, which must be here, or else all that are."""
+    if not names:
+        return [spec for spec in workbench.catalogue if workbench.store.installed(spec)]
+    named = [spec for name in names for spec in networks_named(workbench, name)]
+    for spec in named:
+        workbench.store.find(spec)
+    return named
 
 
 def _tune(workbench: Workbench, spec: ModelSpec, *, threads: int) -> tuple[Measurement, ...]:

@@ -22,9 +22,9 @@ class Session(Protocol):
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Enlarge one tile.
 
-        `planes` has shape (1, C, h, w), C-contiguous, values in 0..`spec.value_max`, channels as
-        in `spec.channels`; the result has shape (1, C, h * scale, w * scale), is unclipped, and
-        belongs to the caller. Raises EngineFailed.
+        `planes` has shape (1, C, h, w) with h and w at least 2, values in 0..`spec.value_max`,
+        channels as in `spec.channels`; the result has shape (1, C, h * scale, w * scale), is
+        unclipped, and belongs to the caller. Raises EngineFailed.
         """
 
     def close(self) -> None:

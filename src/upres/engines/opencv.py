@@ -115,9 +115,9 @@ def _graph(cv2: Any, path: Path, *, planes: int) -> Callable[[NDArray[np.float32
 def _loaded(cv2: Any, path: Path, *, planes: int) -> Callable[[NDArray[np.float32]], Any]:
     """Load a graph into the faster of OpenCV's two engines that takes it.
 
-    The classic engine has Winograd convolutions: 3x3 networks run about twice as fast in it as in
-    the new engine (EDSR and lite x3, OpenCV 5.0), but it takes fewer graphs, and of some with
-    computed sizes it keeps the sizes of the first run.
+    The classic engine has Winograd convolutions: 3x3 networks take it a fraction of the new
+    engine's CPU time (lite x3 0.43, EDSR x3 0.38, ESPCN 0.59, LapSRN 0.97; OpenCV 5.0, Zen 4). But
+    it takes fewer graphs, and of some with computed sizes it keeps the sizes of the first run.
     """
     net = _classic(cv2, path, planes=planes)
     if net is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ MIN_SIDE_PX = 2
 
 _KEPT_PREFIX = "exif-"
 _KEPT_FIELDS = ("xmp-data", "iptc-data")
+_ICC_HEADER_BYTES = 128
 _GRAY = ("b-w", "grey16")
 
 
@@ -59,6 +61,26 @@ class Limits:
             )
 
 
+@cache
+def _libvips() -> Any:
+    """Import pyvips, its log made quiet and safe."""
+    import pyvips
+
+    # libvips warns of every odd file, in the log of a program that never asked
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    # and pyvips reads such warnings as UTF-8, though they quote names in Latin-1
+    pyvips._to_string = _tolerant_text  # noqa: SLF001
+    return pyvips
+
+
+def _tolerant_text(value: Any) -> Any:
+    import pyvips
+
+    if isinstance(value, pyvips.ffi.CData):
+        value = pyvips.ffi.string(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
 class Decoder:
     """A picture's bytes, its header read, its pixels not yet."""
 
@@ -77,10 +99,7 @@ class Decoder:
         self.header = self._describe(image)
 
     def _open(self, *, access: Literal["sequential", "random"]) -> Any:
-        import pyvips
-
-        # libvips writes its warnings into the log of a host program that never asked for them
-        logging.getLogger("pyvips").setLevel(logging.ERROR)
+        pyvips = _libvips()
         load = getattr(pyvips.Image, f"{self._format}load_buffer")
         try:
             return load(self._data, access=access, fail_on="error")
@@ -139,12 +158,20 @@ def _metadata(image: Any) -> Metadata:
     density = None
     if image.get_typeof("resolution-unit") or image.xres != 1.0:
         density = (float(image.xres), float(image.yres))
-    icc = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+    icc = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""
     return Metadata(
-        icc=icc,
+        icc=_sound_profile(icc),
         pixels_per_mm=density,
         fields={name: (image.get_typeof(name), image.get(name)) for name in names},
     )
+
+
+def _sound_profile(icc: bytes) -> bytes | None:
+    """Return a profile cut to the length it states; None for what no encoder would take."""
+    stated = int.from_bytes(icc[:4], "big")
+    if icc[36:40] != b"acsp" or not _ICC_HEADER_BYTES < stated <= len(icc):
+        return None
+    return icc[:stated]
 
 
 def _picture(samples: NDArray[Samples], *, alpha: bool, metadata: Metadata) -> Picture:
@@ -172,8 +199,7 @@ def encode(
     over white. JPEG and WebP hold 8 bits: 16-bit samples are rounded. An OSError of `target` is
     raised as it is.
     """
-    import pyvips
-
+    pyvips = _libvips()
     traits = TRAITS[format]
     image = _to_image(picture, alpha=traits.alpha, sixteen_bit=traits.sixteen_bit)
     failure: list[OSError] = []
@@ -234,4 +260,7 @@ def _with_metadata(image: Any, metadata: Metadata) -> Any:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", metadata.icc)
     for name, (kind, value) in metadata.fields.items():
         image.set_type(kind, name, value)
+    if metadata.fields:
+        # the EXIF block still says how the source was turned
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     return image

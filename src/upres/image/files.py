@@ -33,8 +33,13 @@ def complete_output(path: Path) -> Iterator[BinaryIO]:
     """Give a binary file that takes the place of `path` only when the block ends without an error.
 
     It is a temporary file in the same folder until then; after an error or Ctrl-C it is gone and
-    `path` is as it was. Raises OutputNotWritable and DiskFull.
+    `path` is as it was. A pipe or a device is written to directly. Raises OutputNotWritable and
+    DiskFull.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _to_device(path) as device:
+            yield device
+        return
     temporary = _temporary_beside(path)
     try:
         with open(temporary.descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
@@ -50,6 +55,18 @@ def complete_output(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def _to_device(path: Path) -> Iterator[BinaryIO]:
+    """Write to a pipe or a device as it is: a file must not take its place."""
+    try:
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        if isinstance(error, UpresError):
+            raise
+        raise _output_error(path, error) from error
+
+
 class _Temporary:
     def __init__(self, descriptor: int, path: Path) -> None:
         self.descriptor = descriptor
@@ -60,9 +77,7 @@ def _temporary_beside(path: Path) -> _Temporary:
     if path.is_dir():
         raise OutputNotWritable(path, "it is a folder")
     try:
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".part", dir=path.parent
-        )
+        descriptor, name = tempfile.mkstemp(prefix=".upres-", suffix=".part", dir=path.parent)
     except OSError as error:
         raise _output_error(path, error) from error
     return _Temporary(descriptor, Path(name))

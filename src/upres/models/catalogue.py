@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from upres.errors import ModelRefused, UnknownModel
+from upres.errors import ModelFolderNotReadable, ModelRefused, UnknownModel
 from upres.models.spec import Channels, ModelFile, ModelSpec, Source
 
 BASELINES = ("bicubic", "lanczos")
 """Names that stand for interpolation: no file, any factor."""
+
+_PLAIN_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PLAIN_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.(onnx|pb)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MAX_SCALE = 16
+_MAX_HALO_PX = 120
+"""Twice this and something must fit the tile sides there are."""
 
 AUTO = "auto"
 AUTO_MODEL = "lite"
@@ -29,14 +37,15 @@ class Catalogue:
     def load(cls, *, added: Path | None = None) -> Catalogue:
         """Read the catalogue that ships, then every `*.toml` in the folder `added`.
 
-        An addition cannot take the name of a model that ships. Raises ModelRefused.
+        An addition cannot take the name of a model that ships, nor another addition's name and
+        scale. Raises ModelRefused and ModelFolderNotReadable.
         """
         shipped = resources.files("upres.models").joinpath("catalogue.toml").read_text("utf-8")
         specs = list(parse(shipped))
         taken = {spec.name for spec in specs} | {*BASELINES, AUTO}
-        for path in sorted(added.glob("*.toml")) if added and added.is_dir() else ():
+        for path in _additions(added):
             for spec in _read_addition(path):
-                if spec.name in taken:
+                if spec.name in taken or any(spec.id == other.id for other in specs):
                     raise ModelRefused(path.name, f"the name {spec.name} is taken")
                 specs.append(spec)
         return cls(specs)
@@ -69,30 +78,64 @@ class Catalogue:
         return self.get(name, next((scale for scale in scales if scale >= factor), scales[-1]))
 
 
-def parse(text: str) -> list[ModelSpec]:
-    """Turn catalogue text into specs; raises ModelRefused naming the entry that is wrong."""
+def parse(text: str, *, source: str = "catalogue") -> list[ModelSpec]:
+    """Turn catalogue text into specs; raises ModelRefused naming source and entry."""
     try:
         tables = tomllib.loads(text).get("model", [])
     except tomllib.TOMLDecodeError as error:
-        raise ModelRefused("catalogue", str(error)) from error
-    return [_spec(table) for table in tables]
+        raise ModelRefused(source, " ".join(str(error).split())) from error
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ModelRefused(source, "it has no [[model]] tables")
+    return [_spec(table, source=source) for table in tables]
+
+
+def _additions(folder: Path | None) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml")) if folder and folder.is_dir() else []
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelFolderNotReadable(error.filename or str(folder), reason) from error
 
 
 def _read_addition(path: Path) -> list[ModelSpec]:
     try:
-        return parse(path.read_text("utf-8"))
+        return parse(path.read_text("utf-8"), source=path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(path.name, str(error)) from error
 
 
-def _spec(table: Mapping[str, Any]) -> ModelSpec:
+def _spec(table: Mapping[str, Any], *, source: str) -> ModelSpec:
     entry = dict(table)
     try:
         file = dict(entry.pop("file"))
         file["sources"] = tuple(Source(**source) for source in file.get("sources", ()))
         entry["channels"] = Channels(entry["channels"])
         entry["mean"] = tuple(entry.get("mean", ()))
-        return ModelSpec(file=ModelFile(**file), **entry)
+        return _checked(ModelSpec(file=ModelFile(**file), **entry))
     except (KeyError, TypeError, ValueError) as error:
-        name = f"catalogue entry {table.get('name', '?')} x{table.get('scale', '?')}"
-        raise ModelRefused(name, str(error)) from error
+        name = f"{source}, entry {table.get('name', '?')} x{table.get('scale', '?')},"
+        raise ModelRefused(name, " ".join(str(error).split())) from error
+
+
+def _checked(spec: ModelSpec) -> ModelSpec:
+    """Raise ValueError for what could not run, so that no picture has to find out."""
+    rules = {
+        "name": isinstance(spec.name, str) and bool(_PLAIN_NAME.fullmatch(spec.name)),
+        "scale": _whole(spec.scale) and 1 <= spec.scale <= _MAX_SCALE,
+        "value_max": isinstance(spec.value_max, float | int) and spec.value_max > 0,
+        "halo_px": _whole(spec.halo_px) and 0 <= spec.halo_px <= _MAX_HALO_PX,
+        "working_bytes_per_px": _whole(spec.working_bytes_per_px) and spec.working_bytes_per_px > 0,
+        "file.name": isinstance(spec.file.name, str)
+        and bool(_PLAIN_FILE.fullmatch(spec.file.name)),
+        "file.bytes": _whole(spec.file.bytes) and spec.file.bytes > 0,
+        "file.sha256": isinstance(spec.file.sha256, str)
+        and bool(_SHA256.fullmatch(spec.file.sha256)),
+    }
+    wrong = [name for name, right in rules.items() if not right]
+    if wrong:
+        raise ValueError(f"{' and '.join(wrong)} cannot be so")
+    return spec
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -18,6 +18,8 @@ Planes = NDArray[np.float32]
 RunPlanes = Callable[[Planes], Planes]
 """A network that takes and gives planes in 0..1."""
 
+_MARGIN = ((0, 0), (16, 16), (16, 16))
+"""The samples are mirrored by this much: even the largest halo must leave context away."""
 _CORE_PX = 48
 _MAX_HALO_PX = 40
 _LEVEL = 1 / 255
@@ -61,7 +63,8 @@ def measure_halo(run: RunPlanes, *, scale: int, count: int, name: str) -> Halo:
     planes. Raises ModelRefused when 40 pixels are not enough.
     """
     worst = 0
-    for picture in sample_planes(count).values():
+    for planes in sample_planes(count).values():
+        picture = np.pad(planes, _MARGIN, mode="symmetric")
         whole = run(picture)
         worst = max(worst, _halo_on(picture, whole, run, scale=scale, start=worst, name=name))
     return Halo(worst)
@@ -112,16 +115,16 @@ def measure_value_max(
     `run` takes and gives the network's own values. Raises ModelRefused when neither does.
     """
     planes = sample_planes(count)["photo"]
-    likeness = {
-        value_max: _likeness(run(planes * np.float32(value_max)) / value_max, planes, scale)
-        for value_max in (1.0, 255.0)
-    }
-    best = max(likeness, key=lambda value_max: likeness[value_max])
-    if likeness[best] < _LIKENESS_DB:
-        raise ModelRefused(
-            name, f"its output does not resemble its input ({likeness[best]:.1f} dB at best)"
-        )
-    return best
+    best = -np.inf
+    # 0..1 first: such a network fed with 0..255 may do well too, because its biases then vanish,
+    # but one made for 0..255 drowns 0..1 in its biases.
+    for value_max in (1.0, 255.0):
+        enlarged = run(planes * np.float32(value_max)) / np.float32(value_max)
+        likeness = _likeness(enlarged, planes, scale)
+        if likeness >= _LIKENESS_DB:
+            return value_max
+        best = max(best, likeness)
+    raise ModelRefused(name, f"its output does not resemble its input ({best:.1f} dB at best)")
 
 
 def _likeness(enlarged: Planes, planes: Planes, scale: int) -> float:
