@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check fix lock weights prove-core train clean
+.PHONY: demo test check fix docs lock prove-core train clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -19,6 +19,9 @@ check: $(READY)
 fix: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python docs/command_reference.py
 
 # Writes proofs/core/*.json; takes about half an hour.
 prove-core: $(READY)

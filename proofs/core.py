@@ -12,6 +12,7 @@ from proofs import (
     conversion,
     edsr_set5,
     engine_memory,
+    engine_speed,
     fresh_clone,
     scores,
     seams,
@@ -46,6 +47,10 @@ BARS = {
     "store-survives": (
         store_survives.measure,
         "kill -9 in mid-download 20 times, flipped bit, wrong size, two at once, read-only folder",
+    ),
+    "engine-speed": (
+        engine_speed.measure,
+        "every engine on one tile of lite x3 and edsr x3, paired; OpenCV's two graph engines",
     ),
     "engine-memory": (engine_memory.measure, "memory flat over 500 runs of mixed sizes"),
     "fresh-clone": (

@@ -220,6 +220,27 @@ def _resized() -> Case:
     return described(graph.model(output), name="resized", scale=4, channels=Channels.RGB)
 
 
+def _computed_size() -> Case:
+    graph = Graph(channels=3)
+    features = graph.conv("input", 3, FEATURES)
+    bounds = [graph.constant([number], np.int64) for number in (2, 4, 0)]
+    sides = graph.add("Slice", graph.add("Shape", "input"), *bounds)
+    larger = graph.add("Mul", sides, graph.constant([2, 2], np.int64))
+    shape = graph.add("Concat", graph.constant([1, FEATURES], np.int64), larger, axis=0)
+    large = graph.add(
+        "Resize",
+        features,
+        "",
+        "",
+        shape,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    output = graph.conv(large, FEATURES, 3)
+    return described(graph.model(output), name="computed-size", scale=2, channels=Channels.RGB)
+
+
 _MAKERS: dict[str, Callable[[], Case]] = {
     "one-conv": _one_convolution,
     "sub-pixel-dcr": lambda: _sub_pixel("DCR"),
@@ -229,6 +250,7 @@ _MAKERS: dict[str, Callable[[], Case]] = {
     "quantized": _quantized,
     "attention": _attention,
     "resized": _resized,
+    "computed-size": _computed_size,
     "repeated": lambda: repeated(scale=2),
 }
 

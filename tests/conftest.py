@@ -69,6 +69,8 @@ def clean_environment(
         if name.startswith(("UPRES_", "PIP_")):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
+    # tests that import ONNX Runtime directly must not start its uploader
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")
     monkeypatch.setenv("UPRES_MODEL_DIR", str(home / "models"))
     monkeypatch.setenv("UPRES_CACHE_DIR", str(home / "cache"))
 

@@ -14,7 +14,6 @@ from onnx import TensorProto, helper
 
 from upres import addition
 from upres.addition import add_model
-from upres.cli import _run
 from upres.config import Settings
 from upres.errors import InputNotReadable, ModelFolderNotWritable, ModelRefused
 from upres.image.codec import Decoder, encode

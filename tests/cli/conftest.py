@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from upres.cli import _run
+from upres.cli import run as run_command
 from upres.image.codec import Decoder, encode
 from upres.image.picture import Picture
 
@@ -15,7 +15,7 @@ from upres.image.picture import Picture
 @pytest.fixture
 def run() -> Callable[..., int]:
     """Return a function that runs the command in this process and returns its exit code."""
-    return lambda *words: _run([str(word) for word in words])
+    return lambda *words: run_command([str(word) for word in words])
 
 
 @pytest.fixture

@@ -87,9 +87,10 @@ def depth_to_space(x: Array, *, blocksize: int, mode: bytes = b"DCR") -> Array:
     return blocks.reshape(1, kept, height * side, width * side)
 
 
-def resize(x: Array, scales: Array, **_: Any) -> Array:
-    """Repeat pixels: nearest, asymmetric, rounding down, by whole factors."""
-    return x.repeat(int(scales[2]), axis=2).repeat(int(scales[3]), axis=3)
+def resize(x: Array, to: Array, **_: Any) -> Array:
+    """Repeat pixels: nearest, asymmetric, rounding down, by whole factors or to such a size."""
+    factors = to if to.dtype == np.float32 else to // x.shape
+    return x.repeat(int(factors[2]), axis=2).repeat(int(factors[3]), axis=3)
 
 
 def leaky_relu(x: Array, *, alpha: float) -> Array:
@@ -122,6 +123,8 @@ OPERATIONS: dict[str, Callable[..., Array]] = {
     "PRelu": lambda x, slope: np.where(x < 0, x * slope, x),
     "Relu": lambda x: np.maximum(x, 0),
     "Resize": resize,
+    "Shape": lambda x: np.array(x.shape),
     "Sigmoid": sigmoid,
+    "Slice": lambda x, starts, ends, _: x[int(starts[0]) : int(ends[0])],
     "Sub": np.subtract,
 }

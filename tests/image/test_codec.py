@@ -198,12 +198,13 @@ class TestSamples:
     @pytest.mark.parametrize("kind", ["jpeg", "webp"])
     @pytest.mark.parametrize("planes", [1, 3])
     def test_16_bits_are_rounded_where_a_format_has_8(self, kind: Format, planes: int) -> None:
-        """65535 is 255, and 257 levels make one."""
+        """65535 is 255, and 257 levels make one; gray JPEG of the best quality shows it exactly."""
+        tolerance = 0 if (kind, planes) == ("jpeg", 1) else 2
         for wide, narrow in ((65535, 255), (0, 0), (100 * 257 + 128, 100), (100 * 257 + 129, 101)):
             picture = Picture(pixels=np.full((16, 16, planes), wide, np.uint16))
             decoder = Decoder(encoded(picture, kind, quality=100))
             assert decoder.header.bits == 8
-            assert np.abs(decoder.picture().pixels.astype(int) - narrow).max() <= (narrow != wide)
+            assert np.abs(decoder.picture().pixels.astype(int) - narrow).max() <= tolerance
 
 
 class TestOrientation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,24 +119,40 @@ def cubic(x: float) -> float:
     return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x <= 2 else 0.0
 
 
-def matlab_matrix(n_in: int, n_out: int) -> Floats:
-    """Return `imresize`'s bicubic along one axis as a dense matrix, written one weight at a time.
+def lanczos3(x: float) -> float:
+    """Return a sinc under the middle lobe of a sinc three times as wide."""
+    if x == 0:
+        return 1.0
+    if abs(x) >= 3:
+        return 0.0
+    return 3 * math.sin(math.pi * x) * math.sin(math.pi * x / 3) / (math.pi * x) ** 2
+
+
+REFERENCES = {"bicubic": (cubic, 2), "lanczos": (lanczos3, 3)}
+"""Each kernel again, and its radius."""
+
+
+def matlab_matrix(n_in: int, n_out: int, kernel: str) -> Floats:
+    """Return `imresize` along one axis as a dense matrix, written one weight at a time.
 
     MATLAB counts from 1 and puts output x at u = x / scale + (1 - 1 / scale) / 2; it stretches the
     kernel when shrinking, mirrors indices at the edges and makes each row sum to 1.
     """
+    weight, radius = REFERENCES[kernel]
     scale = n_out / n_in
     shrink = min(scale, 1.0)
+    reach = radius / shrink
     matrix = np.zeros((n_out, n_in))
     for x in range(1, n_out + 1):
         u = x / scale + 0.5 * (1 - 1 / scale)
-        for tap in range(int(np.floor(u - 2 / shrink)), int(np.ceil(u + 2 / shrink)) + 1):
+        for tap in range(math.floor(u - reach), math.ceil(u + reach) + 1):
             at = (tap - 1) % (2 * n_in)
-            matrix[x - 1, min(at, 2 * n_in - 1 - at)] += cubic((u - tap) * shrink)
+            matrix[x - 1, min(at, 2 * n_in - 1 - at)] += weight((u - tap) * shrink)
     total: Floats = matrix.sum(axis=1, keepdims=True)
     return matrix / total
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize(
     ("size", "to"),
     [
@@ -149,11 +166,12 @@ def matlab_matrix(n_in: int, n_out: int) -> Floats:
         ((50, 37), (61, 23)),
     ],
 )
-def test_bicubic_is_matlabs(size: tuple[int, int], to: tuple[int, int]) -> None:
+def test_interpolation_is_matlabs(size: tuple[int, int], to: tuple[int, int], kernel: str) -> None:
     """Enlarged or shrunk, every sample is what a plain float64 `imresize` computes."""
     planes = noise(11, 2, *size)
-    expected = matlab_matrix(size[0], to[0]) @ planes @ matlab_matrix(size[1], to[1]).T
-    resized = resize(planes, height=to[0], width=to[1], kernel=BICUBIC)
+    down, across = (matlab_matrix(*axis, kernel) for axis in zip(size, to, strict=True))
+    expected = down @ planes @ across.T
+    resized = resize(planes, height=to[0], width=to[1], kernel=KERNELS[kernel])
     np.testing.assert_allclose(resized, expected, atol=3e-6)
 
 

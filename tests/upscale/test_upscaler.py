@@ -45,7 +45,7 @@ def noise_picture(
     return Picture(
         pixels=random.integers(0, limit, (height, width, planes), dtype, endpoint=True),
         alpha=random.integers(1, limit, (height, width), dtype, endpoint=True) if alpha else None,
-        metadata=Metadata(icc=b"profile", pixels_per_mm=(3.0, 4.0)),
+        metadata=Metadata(icc=b"profile", pixels_per_mm=(3.0, 4.0), fields={"exif-data": (1, b"")}),
     )
 
 

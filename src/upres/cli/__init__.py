@@ -39,7 +39,7 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="upres")
-def _upres() -> None:
+def upres() -> None:
     """Super-resolution on ordinary CPUs: enlarge pictures with small networks.
 
     \b
@@ -51,12 +51,13 @@ def _upres() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit; `arguments` are sys.argv's by default."""
-    sys.exit(_run(arguments))
+    sys.exit(run(arguments))
 
 
-def _run(arguments: list[str] | None) -> int:
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
     try:
-        result: Any = _upres.main(arguments, prog_name="upres", standalone_mode=False)
+        result: Any = upres.main(arguments, prog_name="upres", standalone_mode=False)
     except UpresError as error:
         complain(str(error))
         return exit_code(error)

@@ -117,6 +117,8 @@ def _names_a_file(output: str, sources: Sequence[Path]) -> bool:
 
 
 def _agreed_format(file: Path, format: Format | None) -> Format:  # noqa: A002
+    if not file.suffix and format is not None:
+        return format
     named = format_of_extension(file.suffix)
     if format is not None and named != format:
         raise InvalidOption("--format", format, f"{named}, as the output's name says")

@@ -117,7 +117,7 @@ def _loaded(cv2: Any, path: Path, *, planes: int) -> Callable[[NDArray[np.float3
 
     The classic engine has Winograd convolutions: 3x3 networks take it a fraction of the new
     engine's CPU time (lite x3 0.43, EDSR x3 0.38, ESPCN 0.59, LapSRN 0.97; OpenCV 5.0, Zen 4). But
-    it takes fewer graphs, and of some with computed sizes it keeps the sizes of the first run.
+    it takes fewer graphs: none of free size that computes sizes, for one.
     """
     net = _classic(cv2, path, planes=planes)
     if net is None:
@@ -133,7 +133,7 @@ def _loaded(cv2: Any, path: Path, *, planes: int) -> Callable[[NDArray[np.float3
 
 
 def _classic(cv2: Any, path: Path, *, planes: int) -> Any:
-    """Return the graph in the classic engine, None where that fails or forgets to change size."""
+    """Return the graph in the classic engine, None where it fails or has fixed a size."""
     import numpy as np
 
     grown: set[tuple[float, ...]] = set()
