@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -28,9 +30,7 @@ def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - the tile is fixed
     results: dict[str, Any] = {}
     for name in _MODELS:
         spec = workbench.catalogue.get(name, 3)
-        tried = candidates(
-            spec, path_of=lambda wanted, spec=spec: workbench.store.find(spec, format=wanted)
-        )
+        tried = candidates(spec, path_of=_finder(spec, workbench))
         measured = measure_engines(tried, spec=spec, threads=threads, rounds=_ROUNDS, budget_s=300)
         results[spec.id] = {
             "engines": {f"{one.engine} {one.precision}": _row(one) for one in measured},
@@ -50,6 +50,10 @@ def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - the tile is fixed
             row["failure"] is None for each in results.values() for row in each["engines"].values()
         ),
     }
+
+
+def _finder(spec: ModelSpec, workbench: Workbench) -> Callable[[Literal["onnx", "pb"]], Path]:
+    return lambda wanted: workbench.store.find(spec, format=wanted)
 
 
 def _row(one: Measurement) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from upres import addition
 from upres.addition import add_model
+from upres.cli import run as run_command
 from upres.config import Settings
 from upres.errors import InputNotReadable, ModelFolderNotWritable, ModelRefused
 from upres.image.codec import Decoder, encode
@@ -201,20 +202,20 @@ def test_gan_style_network_serves_the_command(
 ) -> None:
     """Once added it is listed, verified and used by every later process, in tiles or whole."""
     file = save(tmp_path, gan_style(), name="Gan Style.onnx")
-    assert _run(["models", "add", str(file), "--licence", "CC0-1.0"]) == 0
+    assert run_command(["models", "add", str(file), "--licence", "CC0-1.0"]) == 0
     assert capsys.readouterr().out.startswith("gan-style x4  planes rgb  values 0..")
     assert kept() == ["added/gan-style-x4.toml", "gan-style-x4.onnx"]
     file.unlink()
-    assert _run(["models", "list"]) == 0
+    assert run_command(["models", "list"]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "gan-style" in line)
     assert line.split()[1::4][:2] == ["x4", "CC0-1.0"]
-    assert _run(["models", "verify", "gan-style"]) == 0
+    assert run_command(["models", "verify", "gan-style"]) == 0
     pixels = np.hstack([sample("photo"), sample("text")] * 3)[:64]
     source, target = tmp_path / "in.png", tmp_path / "out.png"
     with source.open("wb") as stream:
         encode(Picture(pixels=pixels), stream, format="png")
     words = ["enlarge", str(source), "-o", str(target), "--scale", "4", "--model", "gan-style"]
-    assert _run(words) == 0
+    assert run_command(words) == 0
     result = Decoder(target.read_bytes()).picture().pixels.astype(np.int64)
     halo_px = workbench().catalogue.get("gan-style", 4).halo_px
     height, width, _ = pixels.shape
@@ -502,9 +503,9 @@ def test_refusals_of_the_command_are_one_line(
 ) -> None:
     """`models add` exits with 3 for a file that is no model, 4 for one that is not there."""
     file = tmp_path / "odd.onnx"
-    assert _run(["models", "add", str(file)]) == 4
+    assert run_command(["models", "add", str(file)]) == 4
     file.write_bytes(b"nothing")
-    assert _run(["models", "add", str(file)]) == 3
+    assert run_command(["models", "add", str(file)]) == 3
     output = capsys.readouterr()
     assert output.out == ""
     assert [line.split(":")[0] for line in output.err.splitlines()] == ["upres", "upres"]

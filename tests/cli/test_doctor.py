@@ -33,15 +33,15 @@ NOBODY = 65534
 
 AS_NOBODY = f"""
 import os, sys
-from upres.cli import _run, doctor
-_run(["doctor"])  # imports what lies where nobody may not read
+from upres.cli import run, doctor
+run(["doctor"])  # imports what lies where nobody may not read
 doctor._engines = lambda workbench: ()  # their libraries lie there, too
 print("---", flush=True)
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid({NOBODY})
     os.setuid({NOBODY})
-sys.exit(_run(["doctor"]))
+sys.exit(run(["doctor"]))
 """
 
 

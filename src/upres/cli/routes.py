@@ -34,7 +34,7 @@ class Target:
 
     def check_free(self, existing: Existing) -> Literal["go", "skip"]:
         """Tell whether to go on; raises OutputNotWritable where a file may not be replaced."""
-        if self.path is None or not self.path.exists():
+        if self.path is None or not self.path.is_file():
             return "go"
         if self.source != _STANDARD and self.path.samefile(self.source):
             raise OutputNotWritable(self.path, "it is the input itself")
