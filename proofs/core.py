@@ -6,6 +6,7 @@ Names on the command line run only those bars.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from proofs import (
     bad_input,
@@ -19,7 +20,10 @@ from proofs import (
     start_up,
     store_survives,
 )
-from proofs.record import ROOT, prove
+from proofs.record import ROOT, SHARED, prove
+from upres.config import Settings
+from upres.models.catalogue import Catalogue
+from upres.models.store import ModelStore
 
 FOLDER = ROOT / "proofs" / "core"
 BARS = {
@@ -60,8 +64,17 @@ BARS = {
 }
 
 
+def pull_models() -> None:
+    """Bring every model here: edsr from its sources, lapsrn from the shared folder if need be."""
+    settings = Settings.from_environment()
+    mirrored = replace(settings.store, mirror=str(SHARED / "weights"))
+    for spec in Catalogue.load():
+        ModelStore(mirrored if spec.name == "lapsrn" else settings.store).pull(spec)
+
+
 def main(names: list[str]) -> int:
     """Run the bars; return 1 when any failed."""
+    pull_models()
     verdicts = [
         prove(name, measure, bar=bar, folder=FOLDER, command=f"python -m proofs.core {name}")
         for name, (measure, bar) in BARS.items()

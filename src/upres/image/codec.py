@@ -28,6 +28,8 @@ MIN_SIDE_PX = 2
 _KEPT_PREFIX = "exif-"
 _KEPT_FIELDS = ("xmp-data", "iptc-data")
 _ICC_HEADER_BYTES = 128
+_USUAL_PIXELS_PER_MM = 72 / 25.4
+"""72 dots per inch, written where a picture states no density: libvips' own default is 25.4."""
 _GRAY = ("b-w", "grey16")
 
 
@@ -110,7 +112,7 @@ class Decoder:
         width, height = image.width, image.height
         if _orientation(image) >= 5:  # noqa: PLR2004 - EXIF: 5 to 8 swap the axes
             width, height = height, width
-        frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
+        frames = image.get("n-pages") if image.get_typeof("n-pages") else _png_frames(self._data)
         return Header(
             format=self._format,
             width=width,
@@ -136,6 +138,12 @@ class Decoder:
         except pyvips.Error as error:
             raise UnreadablePicture(self.name, _first_line(error)) from error
         return _picture(samples, alpha=self.header.alpha, metadata=metadata)
+
+
+def _png_frames(data: bytes) -> int:
+    """Return the frames an animated PNG states before its pixels; libvips sees only the first."""
+    at = data.find(b"acTL", 0, max(0, data.find(b"IDAT")))
+    return int.from_bytes(data[at + 4 : at + 8], "big") if at >= 0 else 1
 
 
 def _orientation(image: Any) -> int:
@@ -254,8 +262,8 @@ def _with_metadata(image: Any, metadata: Metadata) -> Any:
     import pyvips
 
     image = image.copy()
-    if metadata.pixels_per_mm is not None:
-        image = image.copy(xres=metadata.pixels_per_mm[0], yres=metadata.pixels_per_mm[1])
+    across, down = metadata.pixels_per_mm or (_USUAL_PIXELS_PER_MM, _USUAL_PIXELS_PER_MM)
+    image = image.copy(xres=across, yres=down)
     if metadata.icc is not None:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", metadata.icc)
     for name, (kind, value) in metadata.fields.items():

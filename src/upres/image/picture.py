@@ -23,7 +23,7 @@ class Metadata:
     icc: bytes | None = None
     """ICC profile that the samples are encoded in; None means sRGB (or its gray)."""
     pixels_per_mm: tuple[float, float] | None = None
-    """Print density, horizontal and vertical; None when the file states none."""
+    """Print density, horizontal and vertical. A JPEG or PNG without one reads as 72 per inch."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """EXIF, XMP and IPTC as the codec read them, orientation already spent."""
 
