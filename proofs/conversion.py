@@ -13,6 +13,7 @@ from proofs.quality import read_rgb
 from proofs.record import SHARED
 from upres.config import Settings
 from upres.engines import engine
+from upres.models.catalogue import Catalogue
 from upres.models.convert import convert_graphdef
 from upres.models.spec import Channels, ModelSpec
 from upres.workbench import Workbench
@@ -26,7 +27,7 @@ def measure(seed: int) -> dict[str, Any]:
     workbench = Workbench(Settings.from_environment())
     noise = np.random.default_rng(seed).integers(0, 256, (48, 60, 3), np.uint8)
     results: dict[str, Any] = {}
-    for spec in workbench.catalogue:
+    for spec in Catalogue.load():
         graph = _graphdef(spec, workbench)
         if graph is None:
             continue

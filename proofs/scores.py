@@ -11,7 +11,7 @@ from proofs.quality import psnr_y, read_rgb
 from proofs.record import SHARED
 from upres.config import Settings
 from upres.library import Upscaler
-from upres.models.catalogue import BASELINES
+from upres.models.catalogue import BASELINES, Catalogue
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Options
 from upres.workbench import Runtime, Workbench
@@ -26,7 +26,7 @@ _TOLERANCE_DB = 0.05
 def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is random
     """Score every installed model at its own factors, and the interpolations."""
     workbench = Workbench(Settings.from_environment())
-    here = [spec for spec in workbench.catalogue if workbench.store.installed(spec)]
+    here = [spec for spec in Catalogue.load() if workbench.store.installed(spec)]
     pairs = [(name, scale) for name in BASELINES for scale in _SCALES]
     pairs += [(spec.name, spec.scale) for spec in here if spec.scale in _SCALES]
     scores = {f"{name}-x{scale}": _score(workbench, name, scale) for name, scale in pairs}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from upres.config import Settings
 from upres.image.picture import Picture
+from upres.models.catalogue import Catalogue
 from upres.models.probe import sample
 from upres.upscale.tiles import plan_tiles, whole_plan
 from upres.upscale.upscaler import Network, Options, enlarge_picture
@@ -20,11 +21,12 @@ _SEAM_LEVELS = 0.25
 
 
 def measure(seed: int) -> dict[str, Any]:
-    """Enlarge five pictures tile by tile and in one piece with every installed model."""
+    """Enlarge four pictures tile by tile and in one piece with every installed model."""
     workbench = Workbench(Settings.from_environment())
-    missing = [spec.id for spec in workbench.catalogue if not workbench.store.installed(spec)]
+    shipped = list(Catalogue.load())
+    missing = [spec.id for spec in shipped if not workbench.store.installed(spec)]
     results: dict[str, Any] = {}
-    for spec in workbench.catalogue:
+    for spec in shipped:
         if spec.id in missing:
             continue
         network = workbench.network(spec, runtime=Runtime(precision="fp32"))
@@ -50,8 +52,7 @@ def _pictures(seed: int) -> dict[str, NDArray[np.uint8]]:
         "noise": noise,
         "text": sample("text"),
         "photo": sample("photo"),
-        "gray 128": np.full((128, 128, 3), 128, np.uint8),
-        "white": np.full((128, 128, 3), 255, np.uint8),
+        "flat": np.full((128, 128, 3), 128, np.uint8),
     }
 
 
