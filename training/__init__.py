@@ -1,0 +1,1 @@
+"""Training of the upres models: development only, never imported by upres itself."""

@@ -1,0 +1,164 @@
+"""Writes a trained network as an ONNX file that ONNX Runtime, OpenVINO and OpenCV all run."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from training.checkpoint import load_network
+from training.networks import (
+    INPUT_MEAN,
+    LEAKY_SLOPE,
+    AttentionBlock,
+    Network,
+    ResidualBlock,
+    fold,
+    parameter_count,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPSET = 17
+IR_VERSION = 8
+
+
+class GraphWriter:
+    """Collects nodes and weights in order, so that the same network gives the same bytes."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def add(self, operation: str, name: str, inputs: list[str], **attributes: Any) -> str:
+        """Append a node and return the name of its one output."""
+        self.nodes.append(helper.make_node(operation, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: NDArray[np.float32]) -> str:
+        """Store a float32 weight and return its name."""
+        array = np.ascontiguousarray(value, dtype=np.float32)
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def conv(self, name: str, conv: nn.Module, source: str) -> str:
+        """Append a 3x3 convolution with zero padding."""
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        weight = self.constant(f"{name}.weight", conv.weight.detach().numpy())
+        bias = self.constant(f"{name}.bias", conv.bias.detach().numpy())
+        inputs = [source, weight, bias]
+        return self.add("Conv", name, inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+    def activation(self, name: str, module: nn.Module, source: str) -> str:
+        """Append the trunk's activation."""
+        if isinstance(module, nn.PReLU):
+            slope = module.weight.detach().numpy()[:, None, None]
+            return self.add("PRelu", name, [source, self.constant(f"{name}.slope", slope)])
+        if isinstance(module, nn.LeakyReLU):
+            return self.add("LeakyRelu", name, [source], alpha=LEAKY_SLOPE)
+        if isinstance(module, nn.SiLU):
+            gate = self.add("Sigmoid", f"{name}.gate", [source])
+            return self.add("Mul", name, [source, gate])
+        return self.add("Relu", name, [source])
+
+
+def build_model(network: Network) -> onnx.ModelProto:
+    """Return the ONNX model: `input` (1, 3, H, W) RGB 0..1 to `output`, enlarged, unclipped."""
+    network = _with_depth_first_tail(fold(network))
+    graph = GraphWriter()
+    mean = graph.constant("mean", np.full((1, 3, 1, 1), INPUT_MEAN, np.float32))
+    start = graph.conv("head", network.head, graph.add("Sub", "centred", ["input", mean]))
+    source = start
+    for index, block in enumerate(network.blocks):
+        source = _write_block(graph, f"block{index:02d}", block, source)
+    merged = graph.add("Add", "merged", [start, graph.conv("merge", network.merge, source)])
+    residual = graph.conv("tail", network.tail, merged)
+    _write_shuffle(graph, network.spec.scale, residual)
+    model = _wrap(graph, network.spec.scale)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _write_block(graph: GraphWriter, name: str, block: nn.Module, source: str) -> str:
+    if isinstance(block, ResidualBlock):
+        first = graph.conv(f"{name}.first", block.first, source)
+        active = graph.activation(f"{name}.activation", block.activation, first)
+        second = graph.conv(f"{name}.second", block.second, active)
+        return graph.add("Add", f"{name}.sum", [source, second])
+    assert isinstance(block, AttentionBlock)
+    y = graph.conv(f"{name}.first", block.first, source)
+    y = graph.activation(f"{name}.activation1", block.activation, y)
+    y = graph.conv(f"{name}.second", block.second, y)
+    y = graph.activation(f"{name}.activation2", block.activation, y)
+    y = graph.conv(f"{name}.third", block.third, y)
+    half = graph.constant(f"{name}.half", np.full((1, 1, 1, 1), 0.5, np.float32))
+    gate = graph.add("Sub", f"{name}.gate", [graph.add("Sigmoid", f"{name}.sigmoid", [y]), half])
+    gated = graph.add("Mul", f"{name}.gated", [graph.add("Add", f"{name}.sum", [source, y]), gate])
+    return graph.add("Add", f"{name}.out", [source, gated])
+
+
+def _write_shuffle(graph: GraphWriter, scale: int, residual: str) -> None:
+    """Add the picture to every sub-pixel, then spread the channels over the pixels."""
+    if scale == 1:
+        graph.add("Add", "output", ["input", residual])
+        return
+    # Concatenation, not a 1x1 convolution: it stays exact when the graph is quantised to int8.
+    shortcut = graph.add("Concat", "shortcut", ["input"] * scale**2, axis=1)
+    total = graph.add("Add", "subpixels", [shortcut, residual])
+    graph.add("DepthToSpace", "output", [total], blocksize=scale, mode="DCR")
+
+
+def _with_depth_first_tail(network: Network) -> Network:
+    """Reorder the tail's channels from pixel_shuffle's (CRD) to DCR, which engines share."""
+    subpixels = network.spec.scale**2
+    order = torch.arange(3 * subpixels).reshape(3, subpixels).T.reshape(-1)
+    assert network.tail.bias is not None
+    with torch.no_grad():
+        network.tail.weight.copy_(network.tail.weight[order].clone())
+        network.tail.bias.copy_(network.tail.bias[order].clone())
+    return network
+
+
+def _wrap(graph: GraphWriter, scale: int) -> onnx.ModelProto:
+    height, width = ("height", "width") if scale == 1 else ("out_height", "out_width")
+    shape_in = [1, 3, "height", "width"]
+    source = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape_in)
+    result = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 3, height, width])
+    body = helper.make_graph(graph.nodes, "upres", [source], [result], graph.weights)
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(
+        body, opset_imports=[opset], ir_version=IR_VERSION, producer_name="upres"
+    )
+
+
+def export(network: Network, path: Path) -> str:
+    """Write the network to `path` and return the file's sha256."""
+    data: bytes = build_model(network).SerializeToString(deterministic=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def main() -> None:
+    """Export a checkpoint's averaged weights from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("onnx", type=Path)
+    options = parser.parse_args()
+    network = load_network(options.checkpoint)
+    digest = export(network, options.onnx)
+    size = options.onnx.stat().st_size
+    print(f"{options.onnx}: {parameter_count(fold(network))} parameters, {size} bytes, {digest}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Networks: shapes, folding, and the exported graph computing the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from onnx.reference import ReferenceEvaluator
+
+from training.export import build_model, export
+from training.networks import Network, NetworkSpec, fold
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPECS = [
+    NetworkSpec(scale=1, features=8, blocks=1),
+    NetworkSpec(scale=2, features=8, blocks=2, activation="prelu"),
+    NetworkSpec(scale=3, features=8, blocks=2, conv="expanded", activation="leaky"),
+    NetworkSpec(scale=4, features=8, blocks=1, block="attention", activation="silu"),
+    NetworkSpec(scale=3, features=8, blocks=2, conv="branches"),
+]
+
+
+def network_of(spec: NetworkSpec) -> Network:
+    """Return an evaluable network whose every number is random, biases and branches too."""
+    torch.manual_seed(3)
+    network = Network(spec).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return network
+
+
+@pytest.fixture
+def picture() -> torch.Tensor:
+    """Return a small batch of one random picture."""
+    torch.manual_seed(5)
+    return torch.rand(1, 3, 13, 9)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_enlarges_by_its_scale(spec: NetworkSpec, picture: torch.Tensor) -> None:
+    """The result is `scale` times as high and as wide."""
+    result = network_of(spec)(picture)
+    assert result.shape == (1, 3, 13 * spec.scale, 9 * spec.scale)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_folding_changes_nothing(spec: NetworkSpec, picture: torch.Tensor) -> None:
+    """Folded kernels compute what the trained branches compute."""
+    network = network_of(spec)
+    with torch.no_grad():
+        assert torch.allclose(fold(network)(picture), network(picture), atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_export_equals_torch(spec: NetworkSpec, picture: torch.Tensor) -> None:
+    """The ONNX graph, run by its reference, computes what torch computes."""
+    network = network_of(spec)
+    evaluator = ReferenceEvaluator(build_model(network))
+    (result,) = evaluator.run(["output"], {"input": picture.numpy()})
+    assert np.abs(result - network(picture).detach().numpy()).max() < 1e-4
+
+
+def test_export_is_deterministic(tmp_path: Path) -> None:
+    """The same network gives the same bytes."""
+    network = network_of(SPECS[2])
+    digests = {export(network, tmp_path / f"{turn}.onnx") for turn in range(2)}
+    assert len(digests) == 1
