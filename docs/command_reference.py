@@ -22,7 +22,13 @@ def render() -> str:
     """Return the page's text: every command's help, subcommands included."""
     sections = [_INTRODUCTION]
     for name, command in _commands("upres", upres):
-        context = click.Context(command, info_name=name, terminal_width=96, max_content_width=96)
+        context = click.Context(
+            command,
+            info_name=name,
+            terminal_width=96,
+            max_content_width=96,
+            help_option_names=["-h", "--help"],
+        )
         sections.append(f"## {name}\n\n```\n{command.get_help(context)}\n```\n")
     return "\n".join(sections)
 

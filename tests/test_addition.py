@@ -375,7 +375,7 @@ def test_weights_in_a_second_file_are_told(tmp_path: Path, monkeypatch: pytest.M
     weights = contrast(scale=2).graph.initializer[0].raw_data
     (tmp_path / "mine.onnx.data").write_bytes(weights)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelRefused, match=r"mine.onnx.data"):
+    with pytest.raises(ModelRefused, match=r"^mine.onnx .*another file"):
         add_model(save(tmp_path, _external_weights()), workbench=workbench())
     assert kept() == []
 

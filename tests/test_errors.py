@@ -27,6 +27,7 @@ SAMPLES: dict[str, UpresError] = {
         errors.ModelMissing("edsr", file="edsr.pb", sha256="ab", sources=[], folder="/models"),
         errors.ModelDamaged("edsr.pb", expected="5 bytes", actual="4 bytes"),
         errors.ModelFolderNotWritable("/models", "permission denied"),
+        errors.OutOfMemory("photo.jpg"),
         errors.ModelFolderNotReadable("/models", "permission denied"),
         errors.DownloadFailed(
             "edsr.pb", sha256="ab", failures=[("http://host", "no answer")], folder="/models"

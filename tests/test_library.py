@@ -23,7 +23,6 @@ import upres
 from upres import Upscaler, enlarge
 from upres.errors import (
     Cancelled,
-    EngineFailed,
     InputNotReadable,
     InvalidOption,
     ModelMissing,
@@ -559,12 +558,3 @@ class TestUpscaler:
             for model in ("fsrcnn", "espcn"):
                 enlarge(noise(8, 8), model=model, scale=scale)
         np.testing.assert_array_equal(upscaler(noise(8, 8, 3)), expected)
-
-    def test_closed_workbench_opens_anew(self) -> None:
-        """Closing frees memory and breaks nothing."""
-        upscaler = Upscaler.load("espcn")
-        network = upscaler.method(factor=3)
-        upscaler.workbench.close()
-        with pytest.raises(EngineFailed, match="closed"):
-            network.session.run(np.ones((1, 1, 8, 8), np.float32))  # type: ignore[union-attr]
-        assert upscaler(noise(8, 8)).shape == (24, 24)

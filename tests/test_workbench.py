@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING
@@ -21,7 +22,6 @@ from upres.engines.choose import current_conditions
 from upres.engines.measurements import Measurement, save
 from upres.errors import (
     DownloadFailed,
-    EngineFailed,
     InvalidOption,
     ModelDamaged,
     ModelMissing,
@@ -34,7 +34,7 @@ from upres.upscale.upscaler import Interpolation, Network
 from upres.workbench import OPEN_NETWORKS, Runtime, Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from upres.engines.base import Engine, Precision, Session
     from upres.models.spec import ModelSpec
@@ -232,18 +232,6 @@ def test_a_network_in_use_outlives_its_place(settings: Settings) -> None:
     assert network(bench, names[0]) is not first
 
 
-def test_closing_ends_every_session(settings: Settings) -> None:
-    """A later call opens anew."""
-    bench = Workbench(settings)
-    before = [network(bench, "fsrcnn-small", factor=factor) for factor in (2, 3)]
-    bench.close()
-    bench.close()
-    for each in before:
-        with pytest.raises(EngineFailed, match="closed"):
-            each.session.run(np.ones((1, 1, 8, 8), np.float32))
-    assert network(bench, "fsrcnn-small") not in before
-
-
 def test_threads_that_ask_at_once_get_one_network(
     settings: Settings, opened: list[tuple[str, str, int]]
 ) -> None:
@@ -286,10 +274,11 @@ class TestPull:
         bench = Workbench(settings)
         told: list[object] = []
 
-        def notice(missing: ModelSpec) -> Callable[[int, int], None]:
+        @contextmanager
+        def notice(missing: ModelSpec) -> Iterator[Callable[[int, int], None]]:
             told.append(missing.id)
             assert not bench.store.installed(missing)
-            return lambda done, total: told.append((done, total))
+            yield lambda done, total: told.append((done, total))
 
         for _ in range(2):
             method = bench.method("far", factor=2, runtime=RUNTIME, pull=notice)
@@ -301,7 +290,7 @@ class TestPull:
     def test_notice_is_not_called_for_what_is_here(self, settings: Settings) -> None:
         """Nor for interpolation."""
 
-        def never(spec: ModelSpec) -> None:
+        def never(spec: ModelSpec) -> nullcontext[None]:
             raise AssertionError(spec)
 
         bench = Workbench(settings)
@@ -313,7 +302,9 @@ class TestPull:
         enter(tiny("gone"), settings)
         settings.store.folder.joinpath("gone-x2.onnx").unlink()
         with pytest.raises(DownloadFailed, match=r"gone-x2.onnx.*no source"):
-            Workbench(settings).method("gone", factor=2, runtime=RUNTIME, pull=lambda _: None)
+            Workbench(settings).method(
+                "gone", factor=2, runtime=RUNTIME, pull=lambda _: nullcontext()
+            )
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "", "lite-x3"])

@@ -1,4 +1,4 @@
-"""Brings the first trained start, which has names of its own, into a checkpoint that can be exported.
+"""Gives the tensors of the first trained start the names that a checkpoint has.
 
 python -m training.first_lite ../shared/checkpoints/lite_x3_feasibility.pt first.pt
 python -m training.export first.pt src/upres/models/weights/lite_x3.onnx

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from upres.engines.base import Session
     from upres.workbench import Workbench
 
+RESERVED = ("fast", "photo")
+"""Names of models of ours to come."""
+_LONGEST_NAME = 60
 MAX_MODEL_BYTES = 512 * 2**20
 _RANK = 4
 
@@ -61,9 +64,11 @@ def _checked_name(name: str, workbench: Workbench) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     # read anew: another process may have added it meanwhile
     catalogue = Catalogue.load(added=workbench.settings.added_models_folder)
-    taken = {*catalogue.names, *(spec.id for spec in catalogue), AUTO, *BASELINES}
-    if not plain or plain in taken:
-        raise ModelRefused(name, f"the name {plain or name!r} is taken or empty; use --name")
+    taken = {*catalogue.names, *(spec.id for spec in catalogue), *RESERVED, AUTO, *BASELINES}
+    if not plain or plain in taken or len(plain) > _LONGEST_NAME:
+        raise ModelRefused(
+            name, f"the name {plain or name!r} is taken, empty or too long; use --name"
+        )
     return plain
 
 
@@ -88,6 +93,8 @@ def _canonical(data: bytes, *, name: str) -> tuple[bytes, int]:
         raise ModelRefused(
             name, f"it is no valid ONNX graph: {str(error).splitlines()[0]}"
         ) from error
+    if _has_outside_weights(model):
+        raise ModelRefused(name, "its weights lie in another file; save it as one file")
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1 or len(model.graph.output) != 1:
@@ -106,6 +113,14 @@ def _canonical(data: bytes, *, name: str) -> tuple[bytes, int]:
         return _channels_first(model), sizes[3]
     shape = "x".join(str(size or "?") for size in sizes)
     raise ModelRefused(name, f"its input {shape} is not 1 or 3 planes of free height and width")
+
+
+def _has_outside_weights(model: Any) -> bool:
+    """Tell whether any tensor, of nested graphs too, is kept in a file of its own."""
+    from onnx import TensorProto
+    from onnx.external_data_helper import _get_all_tensors
+
+    return any(tensor.data_location == TensorProto.EXTERNAL for tensor in _get_all_tensors(model))
 
 
 def _channels_first(model: Any) -> bytes:

@@ -46,6 +46,7 @@ class Settings:
             ),
             cache_folder=_folder(environment, "UPRES_CACHE_DIR", user_cache_path("upres")),
             limits=Limits(
+                input_bytes=numbers.get("UPRES_MAX_INPUT_BYTES") or default.input_bytes,
                 input_pixels=numbers.get("UPRES_MAX_INPUT_PIXELS") or default.input_pixels,
                 output_pixels=numbers.get("UPRES_MAX_OUTPUT_PIXELS") or default.output_pixels,
             ),

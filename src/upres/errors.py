@@ -19,7 +19,8 @@ UpresError
 │   ├── EngineMissing          engine-missing
 │   └── PrecisionUnavailable   precision-unavailable
 ├── CapacityError          blame: capacity (right request, too little room)
-│   └── DiskFull               disk-full
+│   ├── DiskFull               disk-full
+│   └── OutOfMemory            out-of-memory
 ├── EngineFailed           blame: bug (engine-failed)
 └── Cancelled              blame: caller (cancelled)
 """
@@ -245,6 +246,15 @@ class DiskFull(CapacityError, OSError):
     def __str__(self) -> str:
         """Return the text without the errno prefix that OSError would add."""
         return str(self.args[1])
+
+
+class OutOfMemory(CapacityError, MemoryError):
+    """There is too little memory for the picture."""
+
+    code = "out-of-memory"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"too little memory for {name}; ask for a smaller result")
 
 
 class EngineFailed(UpresError, RuntimeError):

@@ -191,7 +191,9 @@ class Upscaler:
     def _file(
         self, path: Path, *, progress: ProgressCallback | None, cancel: CancelCheck | None
     ) -> Path:
-        decoder = self._decoded(read_input(path), name=path.name)
+        decoder = self._decoded(
+            read_input(path, limit_bytes=self.limits.input_bytes), name=path.name
+        )
         header = decoder.header
         output = path.with_name(output_name(path, self.size, header=header, format=header.format))
         if output.exists():
@@ -226,12 +228,17 @@ def output_name(
 
     The input's own spelling of the extension is kept where the format allows.
     """
-    factor = size.nominal_factor
     width, height = size.size_for(width=header.width, height=header.height)
-    suffix = f"x{factor:g}" if factor is not None else f"{width}x{height}"
+    mark = result_mark(size) or f"_{width}x{height}"
     extensions = TRAITS[format].extensions
     extension = source.suffix if source.suffix.lower() in extensions else extensions[0]
-    return f"{source.stem}_{suffix}{extension}"
+    return f"{source.stem}{mark}{extension}"
+
+
+def result_mark(size: SizeRequest) -> str | None:
+    """Return what the names of results end with, `_x3`; None where it depends on the picture."""
+    factor = size.nominal_factor
+    return None if factor is None else f"_x{factor:g}"
 
 
 def _from_array(array: np.ndarray[Any, Any]) -> Picture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 OPEN_NETWORKS = 4
 """Networks kept ready; one more closes the one unused for longest."""
 
-PullNotice = Callable[["ModelSpec"], Callable[[int, int], None] | None]
-"""Called before a model is downloaded; may return a callback for (bytes done, bytes in all)."""
+PullNotice = Callable[["ModelSpec"], AbstractContextManager[Callable[[int, int], None] | None]]
+"""Entered around a download; may give a callback for (bytes done, bytes in all)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ class Runtime:
     """None: every CPU that this process may use."""
 
     def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
+        whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
+        if self.threads is not None and not (whole and self.threads >= 1):
             raise InvalidOption("threads", self.threads, "a whole number, 1 or more")
 
 
@@ -72,7 +74,8 @@ class Workbench:
             return Interpolation(kernel=KERNELS[model])
         spec = self.catalogue.nearest(AUTO_MODEL if model == AUTO else model, factor)
         if pull is not None and not self.store.installed(spec):
-            self.store.pull(spec, progress=pull(spec))
+            with pull(spec) as report:
+                self.store.pull(spec, progress=report)
         return self.network(spec, runtime=runtime)
 
     def network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
@@ -96,9 +99,3 @@ class Workbench:
             while len(self._open) > OPEN_NETWORKS:
                 self._open.popitem(last=False)  # closes when its last user lets go
             return self._open[key]
-
-    def close(self) -> None:
-        """Close every open network."""
-        with self._lock:
-            while self._open:
-                self._open.popitem()[1].session.close()

@@ -209,3 +209,77 @@ def test_interrupt_leaves_no_file(tmp_path: Path, write_picture: Write) -> None:
     assert process.returncode == EXIT_INTERRUPTED, stderr
     assert stderr.strip() == "upres: interrupted"
     assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]
+
+
+def test_two_pictures_never_share_a_result(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write
+) -> None:
+    """The second is refused, even with --overwrite: the first result would be lost."""
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    write_picture(inputs / "a.png", photo)
+    write_picture(inputs / "a.jpg", photo)
+    words = ("--format", "webp", "-o", tmp_path / "out", "--overwrite")
+    assert run("enlarge", inputs, *PLAIN, *words) == EXIT_SETUP
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x3.webp"]
+
+
+@pytest.mark.parametrize("words", [(), ("-o", "out"), ("-o", "in/out", "--recursive")])
+def test_a_second_run_leaves_results_alone(
+    run: Run,
+    tmp_path: Path,
+    photo: Photo,
+    write_picture: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    """Results of the first run are not pictures to enlarge, wherever they lie."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    write_picture(tmp_path / "in" / "a.png", photo)
+    write_picture(tmp_path / "in" / "b_x3.png", photo)
+    assert run("enlarge", "in", *PLAIN, *words) == 0
+    before = sorted(tmp_path.rglob("*.png"))
+    assert run("enlarge", "in", *PLAIN, *words, "--skip-existing") == 0
+    assert sorted(tmp_path.rglob("*.png")) == before
+    assert len(before) == 4
+
+
+def test_refused_runs_make_no_folder(
+    run: Run, tmp_path: Path, photo: Photo, write_picture: Write
+) -> None:
+    """The folder for results comes with the first result."""
+    source = write_picture(tmp_path / "a.png", photo)
+    assert run("enlarge", source, "-o", f"{tmp_path}/new/", "--model", "nonesuch") == EXIT_CALLER
+    assert not (tmp_path / "new").exists()
+
+
+def test_inputs_that_mean_nothing_are_refused(run: Run) -> None:
+    """An empty name, as of an unset variable, is not the current folder."""
+    assert run("enlarge", "") == EXIT_USAGE
+    assert run("enlarge", "-", "-") == EXIT_USAGE
+
+
+def test_files_past_the_byte_limit_are_refused(
+    run: Run,
+    tmp_path: Path,
+    photo: Photo,
+    write_picture: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are not even read to their end."""
+    source = write_picture(tmp_path / "a.png", photo)
+    monkeypatch.setenv("UPRES_MAX_INPUT_BYTES", "100")
+    assert run("enlarge", source, *PLAIN) == EXIT_CALLER
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
+def test_standard_output_that_takes_nothing(
+    tmp_path: Path, photo: Photo, write_picture: Write, redirection: str
+) -> None:
+    """One line, no traceback."""
+    source = write_picture(tmp_path / "a.png", np.tile(photo, (20, 20, 1)))
+    command = f"{sys.executable} -m upres enlarge {source} --model bicubic -o - {redirection}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 1

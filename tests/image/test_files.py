@@ -41,7 +41,7 @@ if os.getuid() == 0:
 path = pathlib.Path(sys.argv[2])
 try:
     if sys.argv[1] == "read":
-        read_input(path)
+        read_input(path, limit_bytes=10**6)
     else:
         with complete_output(path) as file:
             file.write(b"new")
@@ -79,7 +79,7 @@ class TestReadInput:
         """Whatever they are."""
         path = tmp_path / "picture"
         path.write_bytes(bytes(range(256)))
-        assert read_input(path) == bytes(range(256))
+        assert read_input(path, limit_bytes=10**6) == bytes(range(256))
 
     def test_a_dash_is_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """For pipes."""
@@ -88,17 +88,17 @@ class TestReadInput:
             buffer = io.BytesIO(b"piped")
 
         monkeypatch.setattr(sys, "stdin", Standard)
-        assert read_input(Path("-")) == b"piped"
+        assert read_input(Path("-"), limit_bytes=10**6) == b"piped"
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         """The path is in the text."""
         with pytest.raises(InputNotReadable, match=r"cannot open .*gone\.png: no such file"):
-            read_input(tmp_path / "gone.png")
+            read_input(tmp_path / "gone.png", limit_bytes=10**6)
 
     def test_a_folder(self, tmp_path: Path) -> None:
         """It has no bytes."""
         with pytest.raises(InputNotReadable, match="cannot open "):
-            read_input(tmp_path)
+            read_input(tmp_path, limit_bytes=10**6)
 
     @POSIX
     def test_a_file_without_the_right_to_read_it(self, open_folder: Path) -> None:
@@ -295,5 +295,5 @@ def test_a_picture_survives_the_way_through_a_file(tmp_path: Path) -> None:
     target = tmp_path / "out.png"
     with complete_output(target) as file:
         encode(Picture(pixels=samples), file, format="png")
-    picture = Decoder(read_input(target)).picture()
+    picture = Decoder(read_input(target, limit_bytes=10**6)).picture()
     np.testing.assert_array_equal(picture.pixels, samples)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from upres.cli import complain
 from upres.cli.exits import exit_code
-from upres.cli.routes import Existing, Route, routes
-from upres.cli.show import progress_bar, pull_notice
+from upres.cli.routes import Existing, Route, Target, routes
+from upres.cli.show import progress_bar, pull_shown
 from upres.config import Settings
-from upres.errors import InvalidOption, UpresError
+from upres.errors import InvalidOption, OutOfMemory, OutputNotWritable, UpresError
 from upres.image.codec import Decoder, encode
-from upres.image.files import complete_output, read_input
+from upres.image.files import complete_output, read_input, standard_output
 from upres.image.formats import check_sides
-from upres.image.picture import Format
+from upres.image.picture import Format, Picture
 from upres.library import Upscaler
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options
@@ -111,10 +111,12 @@ def _existing_rule(options: dict[str, Any]) -> Existing:
 
 def _run_all(jobs: list[Route], upscaler: Upscaler, output: _Output, *, existing: Existing) -> int:
     code = 0
+    written: dict[Path, Path] = {}
     for job in jobs:
         try:
-            _run_one(job, upscaler, output, existing=existing)
-        except UpresError as error:
+            _run_one(job, upscaler, output, existing=existing, written=written)
+        except (UpresError, MemoryError) as caught:
+            error = caught if isinstance(caught, UpresError) else OutOfMemory(job.name)
             if output.json:
                 _print_json(input=str(job.source), error=error.code, message=str(error))
             complain(str(error))
@@ -122,16 +124,26 @@ def _run_all(jobs: list[Route], upscaler: Upscaler, output: _Output, *, existing
     return code
 
 
-def _run_one(job: Route, upscaler: Upscaler, output: _Output, *, existing: Existing) -> None:
+def _run_one(
+    job: Route,
+    upscaler: Upscaler,
+    output: _Output,
+    *,
+    existing: Existing,
+    written: dict[Path, Path],
+) -> None:
     """Enlarge one picture; everything that can be refused is refused before pixels are."""
     started = time.perf_counter()
-    decoder = Decoder(read_input(job.source), name=job.name)
+    decoder = Decoder(
+        read_input(job.source, limit_bytes=upscaler.limits.input_bytes), name=job.name
+    )
     header = decoder.header
     upscaler.limits.check_input(header, name=job.name)
     width, height = upscaler.size.size_for(width=header.width, height=header.height)
     upscaler.limits.check_output(width=width, height=height, name=job.name)
     target = job.target_for(header)
     check_sides(target.format, width=width, height=height, name=job.name)
+    _claim(target, written)
     if target.path is not None and target.check_free(existing) == "skip":
         if output.json:
             _print_json(input=str(job.source), output=str(target.path), skipped=True)
@@ -140,19 +152,17 @@ def _run_one(job: Route, upscaler: Upscaler, output: _Output, *, existing: Exist
         upscaler.model,
         factor=max(width / header.width, height / header.height),
         runtime=upscaler.runtime,
-        pull=_pull,
+        pull=pull_shown,
     )
     with progress_bar(job.name) as report:
         picture = upscaler.picture(decoder.picture(), name=job.name, progress=report)
     if output.strip_metadata:
         picture = replace(picture, metadata=picture.metadata.stripped())
-    if target.path is None:
-        encode(picture, sys.stdout.buffer, format=target.format, quality=output.quality)
-        return
-    with complete_output(target.path) as file:
-        encode(picture, file, format=target.format, quality=output.quality)
+    _write(picture, target, quality=output.quality)
     model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id
     seconds = round(time.perf_counter() - started, 3)
+    if target.path is None:
+        return
     if output.json:
         _print_json(
             input=str(job.source),
@@ -166,8 +176,23 @@ def _run_one(job: Route, upscaler: Upscaler, output: _Output, *, existing: Exist
         click.echo(f"{target.path}  {width}x{height}  {model}  {seconds:.1f} s", err=True)
 
 
-def _pull(spec: Any) -> None:
-    pull_notice(spec)
+def _write(picture: Picture, target: Target, *, quality: int) -> None:
+    if target.path is None:
+        with standard_output() as file:
+            encode(picture, file, format=target.format, quality=quality)
+        return
+    target.make_folder()
+    with complete_output(target.path) as file:
+        encode(picture, file, format=target.format, quality=quality)
+
+
+def _claim(target: Target, written: dict[Path, Path]) -> None:
+    """Let no two pictures of a run have the same result: the first would be lost."""
+    if target.path is None:
+        return
+    first = written.setdefault(target.path.absolute(), target.source)
+    if first != target.source:
+        raise OutputNotWritable(target.path, f"it is already the result of {first}")
 
 
 def _print_json(**fields: object) -> None:

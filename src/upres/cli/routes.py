@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upres.errors import InputNotReadable, InvalidOption, OutputNotWritable
 from upres.image.formats import FORMATS, TRAITS, format_of_extension
-from upres.library import output_name
+from upres.library import output_name, result_mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,16 @@ class Target:
     path: Path | None
     format: Format
     source: Path
+
+    def make_folder(self) -> None:
+        """Make the folder that the result goes to. Raises OutputNotWritable."""
+        if self.path is None:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputNotWritable(self.path.parent, reason) from error
 
     def check_free(self, existing: Existing) -> Literal["go", "skip"]:
         """Tell whether to go on; raises OutputNotWritable where a file may not be replaced."""
@@ -63,22 +74,17 @@ class Route:
         return "standard input" if self.source == _STANDARD else self.source.name
 
     def target_for(self, header: Header) -> Target:
-        """Name the result, now that the picture's format and size are known.
-
-        Makes the folder it goes to. Raises OutputNotWritable.
-        """
+        """Name the result, now that the picture's format and size are known."""
         format_ = self.format or header.format
-        to_stdout = self.file == _STANDARD or (self.source == _STANDARD and self.file is None)
+        unnamed = self.file is None and self.folder is None
+        to_stdout = self.file == _STANDARD or (self.source == _STANDARD and unnamed)
         if to_stdout:
             return Target(path=None, format=format_, source=self.source)
         if self.file is not None:
             return Target(path=self.file, format=format_, source=self.source)
         folder = self.folder or self.source.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputNotWritable(folder, (error.strerror or str(error)).lower()) from error
-        name = output_name(self.source, self.size, header=header, format=format_)
+        source = Path("stdin") if self.source == _STANDARD else self.source
+        name = output_name(source, self.size, header=header, format=format_)
         return Target(path=folder / name, format=format_, source=self.source)
 
 
@@ -95,6 +101,8 @@ def routes(
     `output` is a file for a single picture and a folder otherwise; a folder's results keep its
     tree. Raises InvalidOption and InputNotReadable.
     """
+    if "" in inputs or inputs.count("-") > 1:
+        raise InvalidOption("input", "", "names of files and folders, and `-` at most once")
     sources = [Path(name) for name in inputs]
     if output is not None and _names_a_file(output, sources):
         file = Path(output)
@@ -104,14 +112,16 @@ def routes(
     return [
         Route(source=path, size=size, format=format, folder=destination)
         for source in sources
-        for path, destination in _expanded(source, folder, recursive=recursive)
+        for path, destination in _expanded(source, folder, recursive=recursive, size=size)
     ]
 
 
 def _names_a_file(output: str, sources: Sequence[Path]) -> bool:
     if len(sources) > 1 or sources[0].is_dir():
-        if output == "-":
-            raise InvalidOption("--output", "-", "a folder for several pictures")
+        if output == "-" or (
+            Path(output).suffix.lower() in _EXTENSIONS and not Path(output).is_dir()
+        ):
+            raise InvalidOption("--output", output, "a folder for several pictures")
         return False
     return not (output.endswith("/") or Path(output).is_dir())
 
@@ -126,17 +136,32 @@ def _agreed_format(file: Path, format: Format | None) -> Format:  # noqa: A002
 
 
 def _expanded(
-    source: Path, folder: Path | None, *, recursive: bool
+    source: Path, folder: Path | None, *, recursive: bool, size: SizeRequest
 ) -> Iterator[tuple[Path, Path | None]]:
+    """List a folder's pictures, results of an earlier run of the same kind left out."""
     if not source.is_dir():
         yield source, folder
         return
     found = source.rglob("*") if recursive else source.glob("*")
-    pictures = sorted(
-        path for path in found if path.suffix.lower() in _EXTENSIONS and path.is_file()
-    )
+    own = folder.resolve() if folder is not None else None
+    pictures = [
+        path
+        for path in sorted(found)
+        if path.suffix.lower() in _EXTENSIONS and path.is_file()
+        if own is None or own == source.resolve() or own not in path.resolve().parents
+    ]
     if not pictures:
         raise InputNotReadable(source, "there is no picture in this folder")
+    originals = {(path.parent, path.stem) for path in pictures}
+    mark = result_mark(size)
     for path in pictures:
+        original, cut, _ = path.stem.rpartition("_") if mark is None else path.stem.rpartition(mark)
+        ends_so = path.stem == original + cut if mark else _is_size(path.stem.rpartition("_")[2])
+        if original and ends_so and (path.parent, original) in originals:
+            continue
         inside = path.parent.relative_to(source)
         yield path, (folder / inside if folder is not None else None)
+
+
+def _is_size(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]+x[0-9]+", text))

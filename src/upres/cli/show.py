@@ -36,7 +36,10 @@ def progress_bar(label: str, *, bytes_units: bool = False) -> Iterator[Report | 
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def pull_notice(spec: ModelSpec) -> None:
-    """Say on standard error that a model is about to be downloaded."""
+@contextmanager
+def pull_shown(spec: ModelSpec) -> Iterator[Report | None]:
+    """Say on standard error that a model is being downloaded, with a bar on a terminal."""
     megabytes = spec.file.bytes / 1e6
     sys.stderr.write(f"upres: pulling {spec.name} x{spec.scale} ({megabytes:.1f} MB), once\n")
+    with progress_bar(spec.id, bytes_units=True) as report:
+        yield report

@@ -37,6 +37,7 @@ _GRAY = ("b-w", "grey16")
 class Limits:
     """What a picture may cost, checked before any pixel is decoded."""
 
+    input_bytes: int = 512 * 2**20
     input_pixels: int = 100_000_000
     output_pixels: int = 400_000_000
 
@@ -106,7 +107,7 @@ class Decoder:
         try:
             return load(self._data, access=access, fail_on="error")
         except pyvips.Error as error:
-            raise UnreadablePicture(self.name, _first_line(error)) from error
+            raise UnreadablePicture(self.name, _cause(error)) from error
 
     def _describe(self, image: Any) -> Header:
         width, height = image.width, image.height
@@ -136,7 +137,7 @@ class Decoder:
                 metadata = Metadata(pixels_per_mm=metadata.pixels_per_mm, fields=metadata.fields)
             samples = image.numpy()
         except pyvips.Error as error:
-            raise UnreadablePicture(self.name, _first_line(error)) from error
+            raise UnreadablePicture(self.name, _cause(error)) from error
         return _picture(samples, alpha=self.header.alpha, metadata=metadata)
 
 
@@ -150,10 +151,11 @@ def _orientation(image: Any) -> int:
     return int(image.get("orientation")) if image.get_typeof("orientation") else 1
 
 
-def _first_line(error: Exception) -> str:
-    """Return libvips' own words: the last line of its message is the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def _cause(error: Exception) -> str:
+    """Return the line of libvips' message that says why, where one does."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    causes = [line for line in lines if line and "unable to" not in line]
+    return causes[-1] if causes else "it is damaged"
 
 
 def _metadata(image: Any) -> Metadata:

@@ -6,11 +6,17 @@ import errno
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from upres.errors import DiskFull, InputNotReadable, OutputNotWritable, UpresError
+from upres.errors import (
+    DiskFull,
+    InputNotReadable,
+    OutputNotWritable,
+    PictureTooLarge,
+    UpresError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,14 +24,47 @@ if TYPE_CHECKING:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-def read_input(path: Path) -> bytes:
-    """Return a file's bytes; `-` is standard input. Raises InputNotReadable."""
-    if str(path) == "-":
-        return sys.stdin.buffer.read()
+def read_input(path: Path, *, limit_bytes: int) -> bytes:
+    """Return a file's bytes, at most `limit_bytes`; `-` is standard input.
+
+    Raises InputNotReadable and PictureTooLarge.
+    """
+    standard = str(path) == "-"
+    name = "standard input" if standard else path.name
     try:
-        return path.read_bytes()
+        with _opened(path, standard=standard) as file:
+            data = file.read(limit_bytes + 1)
     except OSError as error:
-        raise InputNotReadable(path, _reason(error)) from error
+        raise InputNotReadable(name if standard else path, _reason(error)) from error
+    if len(data) > limit_bytes:
+        raise PictureTooLarge(
+            name, what="it has more than", value=limit_bytes, limit=limit_bytes, unit="bytes"
+        )
+    return data
+
+
+def _opened(path: Path, *, standard: bool) -> AbstractContextManager[BinaryIO]:
+    if not standard:
+        return path.open("rb")
+    if sys.stdin is None:
+        raise InputNotReadable("standard input", "it is closed")
+    return nullcontext(sys.stdin.buffer)
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Give standard output as a binary file. Raises OutputNotWritable and DiskFull."""
+    if sys.stdout is None:
+        raise OutputNotWritable("standard output", "it is closed")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        if isinstance(error, UpresError):
+            raise
+        # what is still buffered would fail once more when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise _output_error(Path("standard output"), error) from error
 
 
 @contextmanager

@@ -26,6 +26,10 @@ class SizeRequest:
     long_side: int | None = None
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            kinds = (int, float) if name == "factor" else int
+            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+                raise InvalidOption(name.replace("_", " "), value, "a number")
         given = [name for name, value in vars(self).items() if value is not None]
         if len(given) > 1:
             raise InvalidOption(

@@ -87,12 +87,14 @@ def plan_tiles(
     *,
     halo_px: int,
     budget_px: int,
+    tallest_px: int | None = None,
     sides_px: tuple[int, ...] = TILE_SIDES_PX,
 ) -> TilePlan:
     """Choose the tile shape that wastes the fewest pixels within a budget, and place the tiles.
 
     `budget_px` bounds the pixels of one tile (memory); the smallest shape is used when even that
-    passes it. Sizes are input pixels, at least 1.
+    passes it. `tallest_px` bounds the rows of a tile, for very wide pictures. Sizes are input
+    pixels, at least 1.
     """
     tall_options = _axis_options(height, halo_px=halo_px, sides_px=sides_px)
     wide_options = _axis_options(width, halo_px=halo_px, sides_px=sides_px)
@@ -100,6 +102,10 @@ def plan_tiles(
         TilePlan(rows=rows, columns=columns)
         for rows, columns in product(tall_options, wide_options)
     ]
+    if tallest_px is not None:
+        low = [plan for plan in plans if plan.tile_height <= tallest_px]
+        lowest = min(plan.tile_height for plan in plans)
+        plans = low or [plan for plan in plans if plan.tile_height == lowest]
     affordable = [plan for plan in plans if plan.tile_height * plan.tile_width <= budget_px]
     return min(
         affordable or [min(plans, key=lambda plan: plan.tile_height * plan.tile_width)],

@@ -51,6 +51,11 @@ class Options:
             raise InvalidOption("soften", self.soften, "a number from 0 to 1")
 
 
+_BAND_BYTES = 256 * 2**20
+"""What one row of tiles, enlarged and as wide as the picture, may hold."""
+_BAND_PIXEL_BYTES = 3 * 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A model together with a session that runs it."""
@@ -67,6 +72,7 @@ class Network:
             height,
             halo_px=self.spec.halo_px,
             budget_px=self.tile_memory_bytes // self.spec.working_bytes_per_px,
+            tallest_px=_BAND_BYTES // (width * self.spec.scale**2 * _BAND_PIXEL_BYTES),
         )
 
 
