@@ -23,7 +23,7 @@ fix: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/command_reference.py
 
-# Writes proofs/core/*.json; takes about half an hour.
+# Writes proofs/core/*.json; takes about half an hour, longer on a busy machine.
 prove-core: $(READY)
 	$(BIN)/python -m proofs.core
 

@@ -20,7 +20,7 @@ _BAND_PX = 12
 
 
 def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is random
-    """Score the outer 12 pixels of Set14 x3 (RGB, our bicubic) for mirrored margins of each width."""
+    """Score the outer 12 pixels of Set14 x3 (RGB) for mirrored margins of several widths."""
     workbench = Workbench(Settings.from_environment())
     results: dict[str, dict[str, float]] = {}
     for name in _MODELS:
