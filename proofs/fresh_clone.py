@@ -21,6 +21,7 @@ def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is rand
     commands = re.findall(r"^    (make \w+)$|^(make \w+)$", readme, flags=re.MULTILINE)
     words = list(dict.fromkeys(first or second for first, second in commands))[:2]
     with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)  # tests about permissions run as another user
         clone = Path(name) / "upres"
         subprocess.run(
             ["git", "clone", "--quiet", str(ROOT), str(clone)], check=True, capture_output=True

@@ -216,6 +216,8 @@ def test_file_in_a_folders_place(
 @pytest.mark.parametrize("variable", ["UPRES_MODEL_DIR", "UPRES_CACHE_DIR"])
 def test_folder_without_permission(open_folder: Path, mode: int, variable: str) -> None:
     """An ordinary user is told of the folder, and sees no traceback."""
+    if not all(parent.stat().st_mode & 0o001 for parent in Path(doctor.__file__).parents):
+        pytest.skip("this checkout lies where other users may not go")
     closed, other = open_folder / "closed", open_folder / "other"
     closed.mkdir()
     other.mkdir()

@@ -32,10 +32,12 @@ class Target:
     path: Path | None
     format: Format
     source: Path
+    in_folder: bool = False
+    """Whether only a folder was named, which is made where there is none."""
 
     def make_folder(self) -> None:
         """Make the folder that the result goes to. Raises OutputNotWritable."""
-        if self.path is None:
+        if self.path is None or not self.in_folder:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,7 @@ class Route:
         folder = self.folder or self.source.parent
         source = Path("stdin") if self.source == _STANDARD else self.source
         name = output_name(source, self.size, header=header, format=format_)
-        return Target(path=folder / name, format=format_, source=self.source)
+        return Target(path=folder / name, format=format_, source=self.source, in_folder=True)
 
 
 def routes(
