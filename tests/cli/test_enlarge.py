@@ -202,6 +202,8 @@ def test_interrupt_leaves_no_file(tmp_path: Path, write_picture: Write) -> None:
         [sys.executable, "-m", "upres", "enlarge", str(source), "--tta"],
         stderr=subprocess.PIPE,
         text=True,
+        # a background job of a plain shell is started with interrupts ignored, and so are we then
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     time.sleep(4)
     process.send_signal(signal.SIGINT)
