@@ -55,5 +55,5 @@ def _run(command: str, folder: Path, *, home: Path) -> dict[str, Any]:
         "command": command,
         "exit": run.returncode,
         "seconds": round(time.perf_counter() - started, 1),
-        "last_lines": (run.stdout + run.stderr).splitlines()[-12:],
+        "last_lines": (run.stdout + run.stderr).replace(str(home), "~").splitlines()[-12:],
     }
