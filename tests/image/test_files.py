@@ -297,3 +297,10 @@ def test_a_picture_survives_the_way_through_a_file(tmp_path: Path) -> None:
         encode(Picture(pixels=samples), file, format="png")
     picture = Decoder(read_input(target, limit_bytes=10**6)).picture()
     np.testing.assert_array_equal(picture.pixels, samples)
+
+
+def test_a_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a program started without one finds it."""
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputNotReadable, match="standard input: it is closed"):
+        read_input(Path("-"), limit_bytes=10)

@@ -35,6 +35,8 @@ def read_input(path: Path, *, limit_bytes: int) -> bytes:
         with _opened(path, standard=standard) as file:
             data = file.read(limit_bytes + 1)
     except OSError as error:
+        if isinstance(error, UpresError):
+            raise
         raise InputNotReadable(name if standard else path, _reason(error)) from error
     if len(data) > limit_bytes:
         raise PictureTooLarge(
@@ -97,9 +99,15 @@ def complete_output(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def _to_device(path: Path) -> Iterator[BinaryIO]:
     """Write to a pipe or a device as it is: a file must not take its place."""
+    with _output_errors(path), path.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    """Say in upres's words why an output could not be written."""
     try:
-        with path.open("wb") as file:
-            yield file
+        yield
     except OSError as error:
         if isinstance(error, UpresError):
             raise
