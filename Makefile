@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check fix docs lock prove-core train clean
+.PHONY: demo test check fix docs lock prove-core prove-pictures train clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -27,10 +27,16 @@ docs: $(READY)
 prove-core: $(READY)
 	$(BIN)/python -m proofs.core
 
-# make train MODEL=lite-x3 [MINUTES=60] [DATA=folder]
+# Writes proofs/pictures/*.json; takes about half an hour.
+prove-pictures: $(READY)
+	$(BIN)/python -m proofs.pictures
+
+# make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
+# make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.
 DATA ?= ../shared/train
 train: .venv/training-ready
-	$(BIN)/python -m training.train --config training/configs/$(MODEL).toml --data $(DATA) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m training.train --config training/configs/$(or $(MODEL),$(error give MODEL=, a name in training/configs)).toml \
+	  $(foreach folder,$(DATA),--data $(folder)) $(if $(MINUTES),--minutes $(MINUTES) --fit)
 
 # Needs uv, and write the locks anew from pyproject.toml.
 UV ?= uv

@@ -21,7 +21,7 @@ from proofs import (
     start_up,
     store_survives,
 )
-from proofs.record import ROOT, SHARED, prove
+from proofs.record import ROOT, SHARED, run_bars
 from upres.config import Settings
 from upres.models.catalogue import Catalogue
 from upres.models.store import ModelStore
@@ -77,16 +77,6 @@ def pull_models() -> None:
         ModelStore(mirrored if spec.name == "lapsrn" else settings.store).pull(spec)
 
 
-def main(names: list[str]) -> int:
-    """Run the bars; return 1 when any failed."""
-    pull_models()
-    verdicts = [
-        prove(name, measure, bar=bar, folder=FOLDER, command=f"python -m proofs.core {name}")
-        for name, (measure, bar) in BARS.items()
-        if not names or name in names
-    ]
-    return 0 if verdicts and all(verdicts) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    pull_models()
+    sys.exit(run_bars(BARS, names=sys.argv[1:], folder=FOLDER, program="proofs.core"))

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -58,6 +58,18 @@ def prove(name: str, measure: Measure, *, bar: str, folder: Path, command: str) 
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(f"{'pass' if record['passed'] else 'FAIL'}  {name}  {record['seconds']} s", flush=True)
     return bool(record["passed"])
+
+
+def run_bars(
+    bars: Mapping[str, tuple[Measure, str]], *, names: Sequence[str], folder: Path, program: str
+) -> int:
+    """Run the bars of those names, all without any; return 1 when one failed or none ran."""
+    verdicts = [
+        prove(name, measure, bar=bar, folder=folder, command=f"python -m {program} {name}")
+        for name, (measure, bar) in bars.items()
+        if not names or name in names
+    ]
+    return 0 if verdicts and all(verdicts) else 1
 
 
 def _machine() -> dict[str, Any]:

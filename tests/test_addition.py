@@ -17,7 +17,8 @@ from upres.addition import add_model
 from upres.cli import run as run_command
 from upres.config import Settings
 from upres.errors import InputNotReadable, ModelFolderNotWritable, ModelRefused
-from upres.image.codec import Decoder, encode
+from upres.image.decode import Decoder
+from upres.image.encode import encode
 from upres.image.picture import Picture
 from upres.models.probe import sample
 from upres.models.spec import Channels
@@ -457,12 +458,18 @@ def test_an_added_name_is_taken(tmp_path: Path) -> None:
     assert add_model(file, workbench=workbench(), name="other").id == "other-x2"
 
 
-def test_one_workbench_adds_a_name_once(tmp_path: Path) -> None:
-    """A workbench that just added a model knows that its name is taken."""
+def test_a_family_grows(tmp_path: Path) -> None:
+    """One name may have several factors, each once, in one workbench or in several."""
     bench = workbench()
-    add_model(save(tmp_path, contrast(scale=2)), workbench=bench)
-    with pytest.raises(ModelRefused, match="taken"):
-        add_model(save(tmp_path, contrast(scale=3)), workbench=bench)
+    file = save(tmp_path, contrast(scale=2))
+    add_model(file, workbench=bench, name="mine")
+    larger = save(tmp_path, contrast(scale=3))
+    assert add_model(larger, workbench=bench, name="mine").id == "mine-x3"
+    with pytest.raises(ModelRefused, match="mine x3 is taken"):
+        add_model(larger, workbench=bench, name="mine")
+    catalogue = workbench().catalogue
+    assert catalogue.scales("mine") == (2, 3)
+    assert not catalogue.refused
 
 
 def test_interrupted_addition_leaves_nothing(

@@ -13,7 +13,7 @@ from platformdirs import user_cache_path, user_data_path
 
 from upres.config import Settings
 from upres.errors import InvalidOption
-from upres.image.codec import Limits
+from upres.image.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

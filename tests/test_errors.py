@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 from typing import Any
 
@@ -36,6 +37,7 @@ SAMPLES: dict[str, UpresError] = {
         errors.PrecisionUnavailable("opencv", "bf16", ["fp32"]),
         errors.DiskFull("out.png"),
         errors.EngineFailed("openvino", "edsr-x3", "out of memory"),
+        errors.EncodingFailed("AVIF", "out of luck"),
         errors.Cancelled(),
     )
 }
@@ -46,6 +48,7 @@ BLAME_OF_BRANCH = {
     "SetupError": Blame.SETUP,
     "CapacityError": Blame.CAPACITY,
     "EngineFailed": Blame.BUG,
+    "EncodingFailed": Blame.BUG,
     "Cancelled": Blame.CALLER,
 }
 
@@ -167,3 +170,11 @@ def test_exit_codes_are_told_apart() -> None:
 def test_pythons_own_kinds_catch_them_too(error: type[UpresError], builtin: type) -> None:
     """A program that never heard of upres' tree still handles its errors."""
     assert issubclass(error, builtin)
+
+
+@pytest.mark.parametrize("code", SAMPLES)
+def test_errors_travel_between_processes(code: str) -> None:
+    """Kind, text and code arrive as they left."""
+    error = SAMPLES[code]
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (type(arrived), str(arrived), arrived.code) == (type(error), str(error), code)

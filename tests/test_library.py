@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from store_cases import names
 
 import upres
 from upres import Upscaler, enlarge
+from upres.enlargement import PictureWarning
 from upres.errors import (
     Cancelled,
     InputNotReadable,
@@ -33,8 +34,9 @@ from upres.errors import (
     UnsupportedPicture,
     UpresError,
 )
-from upres.image.codec import Decoder, encode
-from upres.image.picture import Picture
+from upres.image.decode import Decoder
+from upres.image.encode import encode
+from upres.image.picture import Format, Picture
 from upres.library import _default_workbench, default_workbench
 from upres.models.probe import sample
 
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-    from upres.image.picture import Format
 
     Array = NDArray[Any]
 
@@ -145,12 +145,12 @@ class TestKinds:
     def test_path_that_is_no_picture(self, tmp_path: Path) -> None:
         """The content decides, not the extension; nothing is written."""
         source = tmp_path / "cat.png"
-        source.write_bytes(b"GIF89a" + bytes(20))
-        with pytest.raises(UnsupportedPicture, match=r"cat\.png .*GIF"):
+        source.write_bytes(b"%PDF-1.7" + bytes(20))
+        with pytest.raises(UnsupportedPicture, match=r"cat\.png .*PDF"):
             enlarge(source)
         assert names(tmp_path) == {"cat.png"}
 
-    @pytest.mark.parametrize("format_", ["png", "jpeg", "webp"])
+    @pytest.mark.parametrize("format_", get_args(Format))
     @pytest.mark.parametrize("planes", [1, 3])
     def test_bytes(self, format_: Format, planes: int) -> None:
         """The same format comes out; gray stays gray, where the format has gray."""
@@ -158,7 +158,7 @@ class TestKinds:
         assert isinstance(result, bytes)
         header = Decoder(result).header
         assert (header.format, header.width, header.height) == (format_, 20, 16)
-        assert header.gray == (planes == 1 and format_ != "webp")
+        assert header.layout.gray == (planes == 1 and format_ not in ("webp", "avif", "gif"))
 
     @pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])
     def test_bytes_that_are_no_picture(self, data: bytes) -> None:
@@ -558,3 +558,22 @@ class TestUpscaler:
             for model in ("fsrcnn", "espcn"):
                 enlarge(noise(8, 8), model=model, scale=scale)
         np.testing.assert_array_equal(upscaler(noise(8, 8, 3)), expected)
+
+
+def test_an_odd_file_is_warned_of(tmp_path: Path) -> None:
+    """It is enlarged; the warning names it and says what is odd."""
+    target = io.BytesIO()
+    Image.new("RGB", (20, 12)).save(target, "GIF")
+    source = tmp_path / "cat.gif"
+    source.write_bytes(target.getvalue().removesuffix(b"\x3b"))
+    with pytest.warns(PictureWarning, match=r"cat\.gif: "):
+        enlarge(source, model="bicubic")
+    assert names(tmp_path) == {"cat.gif", "cat_x3.gif"}
+
+
+def test_an_upscaler_keeps_what_it_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the process opens meanwhile."""
+    upscaler = Upscaler.load("lite", scale=3, threads=1)
+    held = upscaler.method(factor=3)
+    monkeypatch.setattr(upscaler.workbench, "method", None)
+    assert upscaler.method(factor=2.5) is held

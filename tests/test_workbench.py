@@ -307,7 +307,7 @@ class TestPull:
             )
 
 
-@pytest.mark.parametrize("name", ["nonesuch", "", "lite-x3"])
+@pytest.mark.parametrize("name", ["nonesuch", "", "lite-x9"])
 def test_unknown_model(settings: Settings, name: str) -> None:
     """The error lists the known names."""
     with pytest.raises(UnknownModel, match=r"known: auto, lite, .*bicubic, lanczos"):
@@ -323,12 +323,14 @@ def test_damaged_file_is_not_opened(settings: Settings) -> None:
         network(Workbench(settings), "bad")
 
 
-def test_broken_addition_is_told_at_the_start(settings: Settings) -> None:
-    """A workbench is made whole or not at all."""
+def test_a_broken_addition_stops_nothing_else(settings: Settings) -> None:
+    """Only a name that may be the broken one's is answered with what is wrong."""
     settings.added_models_folder.mkdir(parents=True)
     settings.added_models_folder.joinpath("own.toml").write_text("[[model")
+    bench = Workbench(settings)
+    assert bench.spec("lite", factor=3) is not None
     with pytest.raises(ModelRefused, match=r"own\.toml"):
-        Workbench(settings)
+        bench.spec("own", factor=3)
 
 
 def test_making_one_touches_nothing(settings: Settings) -> None:

@@ -5,7 +5,7 @@
 Traceback (most recent call last):
     ...
 upres.errors.UnsupportedPicture: picture is not supported: it is no picture that upres knows; \
-upres reads PNG, JPEG, WEBP
+upres reads PNG, JPEG, WEBP, AVIF, TIFF, GIF, BMP
 """
 
 from __future__ import annotations

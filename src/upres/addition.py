@@ -54,6 +54,7 @@ def add_model(
     try:
         draft.write_bytes(graph)
         spec = _measured(draft, graph, name=chosen, licence=licence, channels=kind, label=file.name)
+        _check_free(spec, workbench)
         _enter(spec, graph=draft, folder=folder, entries=workbench.settings.added_models_folder)
     finally:
         draft.unlink(missing_ok=True)
@@ -62,14 +63,22 @@ def add_model(
 
 def _checked_name(name: str, workbench: Workbench) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    # read anew: another process may have added it meanwhile
-    catalogue = Catalogue.load(added=workbench.settings.added_models_folder)
-    taken = {*catalogue.names, *(spec.id for spec in catalogue), *RESERVED, AUTO, *BASELINES}
+    shipped = Catalogue.load()
+    ids = {spec.id for spec in (*shipped, *workbench.catalogue)}
+    taken = {*shipped.names, *ids, *RESERVED, AUTO, *BASELINES}
     if not plain or plain in taken or len(plain) > _LONGEST_NAME:
         raise ModelRefused(
             name, f"the name {plain or name!r} is taken, empty or too long; use --name"
         )
     return plain
+
+
+def _check_free(spec: ModelSpec, workbench: Workbench) -> None:
+    """Refuse a second network of one name and factor; a family may have many factors."""
+    # read anew: another process may have added it meanwhile
+    catalogue = Catalogue.load(added=workbench.settings.added_models_folder)
+    if any(spec.id == other.id for other in catalogue):
+        raise ModelRefused(spec.name, f"{spec.name} x{spec.scale} is taken; use --name")
 
 
 def _read(file: Path) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import user_cache_path, user_data_path
 
 from upres.errors import InvalidOption
-from upres.image.codec import Limits
+from upres.image.limits import Limits
 from upres.models.download import configured_index
 from upres.models.store import StoreSettings
 
@@ -49,6 +49,7 @@ class Settings:
                 input_bytes=numbers.get("UPRES_MAX_INPUT_BYTES") or default.input_bytes,
                 input_pixels=numbers.get("UPRES_MAX_INPUT_PIXELS") or default.input_pixels,
                 output_pixels=numbers.get("UPRES_MAX_OUTPUT_PIXELS") or default.output_pixels,
+                frames=numbers.get("UPRES_MAX_FRAMES") or default.frames,
             ),
             threads=numbers.get("UPRES_THREADS"),
         )

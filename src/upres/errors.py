@@ -22,6 +22,7 @@ UpresError
 │   ├── DiskFull               disk-full
 │   └── OutOfMemory            out-of-memory
 ├── EngineFailed           blame: bug (engine-failed)
+├── EncodingFailed         blame: bug (encoding-failed)
 └── Cancelled              blame: caller (cancelled)
 """
 
@@ -29,7 +30,7 @@ from __future__ import annotations
 
 import errno
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,17 @@ class UpresError(Exception):
 
     code: ClassVar[str] = "error"
     blame: ClassVar[Blame] = Blame.BUG
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes by the finished text: leaves build theirs from other words."""
+        return _rebuilt, (type(self), self.args)
+
+
+def _rebuilt(kind: type[UpresError], args: tuple[Any, ...]) -> UpresError:
+    base = OSError if issubclass(kind, OSError) else Exception
+    error = base.__new__(kind, *args)
+    base.__init__(error, *args)
+    return error
 
 
 class CallerError(UpresError):
@@ -264,6 +276,15 @@ class EngineFailed(UpresError, RuntimeError):
 
     def __init__(self, engine: str, model: str, reason: str) -> None:
         super().__init__(f"engine {engine} failed on model {model}: {reason}")
+
+
+class EncodingFailed(UpresError, RuntimeError):
+    """A format's encoder raised where it should not; its own words are in the text."""
+
+    code = "encoding-failed"
+
+    def __init__(self, format: str, reason: str) -> None:  # noqa: A002
+        super().__init__(f"cannot write the {format} result: {reason}")
 
 
 class Cancelled(UpresError):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import threading
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 
 from upres.config import Settings
+from upres.enlargement import Delivery, Enlargement, PictureWarning
 from upres.errors import InvalidOption, OutputNotWritable
-from upres.image.codec import Decoder, Limits, encode
 from upres.image.files import complete_output, read_input
-from upres.image.formats import TRAITS, check_sides
+from upres.image.formats import TRAITS, written_as
 from upres.image.picture import Picture
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
@@ -24,8 +25,10 @@ from upres.workbench import Runtime, Workbench
 if TYPE_CHECKING:
     from typing import Literal
 
+    from upres.image.limits import Limits
     from upres.image.picture import Format, Header
     from upres.upscale.upscaler import CancelCheck, Network, ProgressCallback
+    from upres.workbench import PullNotice
 
 Image = TypeVar("Image")
 
@@ -90,6 +93,10 @@ class Upscaler:
     size: SizeRequest
     options: Options
     runtime: Runtime
+    _held: dict[str, Network | Interpolation] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What was used before: the workbench closes what others push out."""
 
     @classmethod
     def load(
@@ -117,9 +124,15 @@ class Upscaler:
         upscaler.method(factor=scale)
         return upscaler
 
-    def method(self, *, factor: float) -> Network | Interpolation:
-        """Return what does the enlarging at a factor."""
-        return self.workbench.method(self.model, factor=factor, runtime=self.runtime)
+    def method(self, *, factor: float, pull: PullNotice | None = None) -> Network | Interpolation:
+        """Return what does the enlarging at a factor; `pull` as for `Workbench.method`."""
+        spec = self.workbench.spec(self.model, factor=factor)
+        key = spec.id if spec else self.model
+        if key not in self._held:
+            self._held[key] = self.workbench.method(
+                self.model, factor=factor, runtime=self.runtime, pull=pull
+            )
+        return self._held[key]
 
     def __call__(
         self,
@@ -171,37 +184,55 @@ class Upscaler:
         """The limits in force."""
         return self.workbench.settings.limits
 
-    def _decoded(self, data: bytes, *, name: str) -> Decoder:
-        decoder = Decoder(data, name=name)
-        self.limits.check_input(decoder.header, name=name)
-        width, height = self.size.size_for(width=decoder.header.width, height=decoder.header.height)
-        self.limits.check_output(width=width, height=height, name=name)
-        check_sides(decoder.header.format, width=width, height=height, name=name)
-        return decoder
+    def opened(self, data: bytes, *, name: str = "picture") -> Enlargement:
+        """Look at a picture file's bytes and refuse what cannot be enlarged.
+
+        Raises UnreadablePicture, UnsupportedPicture, PictureTooLarge and InvalidOption.
+        """
+        return Enlargement(data, name=name, size=self.size, limits=self.limits)
 
     def _bytes(
         self, data: bytes, *, progress: ProgressCallback | None, cancel: CancelCheck | None
     ) -> bytes:
-        decoder = self._decoded(data, name="picture")
         target = io.BytesIO()
-        result = self.picture(decoder.picture(), progress=progress, cancel=cancel)
-        encode(result, target, format=decoder.header.format)
+        self._write(self.opened(data), target, progress=progress, cancel=cancel)
         return target.getvalue()
 
     def _file(
         self, path: Path, *, progress: ProgressCallback | None, cancel: CancelCheck | None
     ) -> Path:
-        decoder = self._decoded(
-            read_input(path, limit_bytes=self.limits.input_bytes), name=path.name
+        data = read_input(path, limit_bytes=self.limits.input_bytes)
+        enlargement = self.opened(data, name=path.name)
+        format_ = written_as(enlargement.header.format)
+        output = path.with_name(
+            output_name(path, self.size, header=enlargement.header, format=format_)
         )
-        header = decoder.header
-        output = path.with_name(output_name(path, self.size, header=header, format=header.format))
         if output.exists():
             raise OutputNotWritable(output, "it exists already")
-        picture = self.picture(decoder.picture(), name=path.name, progress=progress, cancel=cancel)
         with complete_output(output) as file:
-            encode(picture, file, format=header.format)
+            self._write(enlargement, file, progress=progress, cancel=cancel)
         return output
+
+    def _write(
+        self,
+        enlargement: Enlargement,
+        target: BinaryIO,
+        *,
+        progress: ProgressCallback | None,
+        cancel: CancelCheck | None,
+    ) -> None:
+        delivery = Delivery(format=written_as(enlargement.header.format))
+        enlargement.check_format(delivery.format)
+        enlargement.write(
+            target,
+            self.method(factor=enlargement.factor),
+            delivery=delivery,
+            options=self.options,
+            progress=progress,
+            cancel=cancel,
+        )
+        for warning in enlargement.warnings:
+            warnings.warn(f"{enlargement.name}: {warning}", PictureWarning, stacklevel=6)
 
     def _pil(
         self, image: Any, *, progress: ProgressCallback | None, cancel: CancelCheck | None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OPEN_NETWORKS = 4
 """Networks kept ready; one more closes the one unused for longest."""
 
+_Key = tuple[str, str, "Precision", int]
+"""Model id, engine, precision, threads."""
 PullNotice = Callable[["ModelSpec"], AbstractContextManager[Callable[[int, int], None] | None]]
 """Entered around a download; may give a callback for (bytes done, bytes in all)."""
 
@@ -54,8 +56,18 @@ class Workbench:
         self.settings = settings
         self.catalogue = Catalogue.load(added=settings.added_models_folder)
         self.store = ModelStore(settings.store)
-        self._open: OrderedDict[tuple[str, str, Precision, int], Network] = OrderedDict()
+        self._open: OrderedDict[_Key, Network] = OrderedDict()
+        self._opening: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
+
+    def spec(self, model: str, *, factor: float) -> ModelSpec | None:
+        """Return the network meant by a model's name at a factor; None for an interpolation.
+
+        Raises UnknownModel.
+        """
+        if model in BASELINES:
+            return None
+        return self.catalogue.nearest(AUTO_MODEL if model == AUTO else model, factor)
 
     def method(
         self,
@@ -70,9 +82,9 @@ class Workbench:
         A missing model is downloaded only when `pull` is given, and `pull` is told first. Raises
         UnknownModel, ModelMissing, EngineMissing and what downloading may raise.
         """
-        if model in BASELINES:
+        spec = self.spec(model, factor=factor)
+        if spec is None:
             return Interpolation(kernel=KERNELS[model])
-        spec = self.catalogue.nearest(AUTO_MODEL if model == AUTO else model, factor)
         if pull is not None and not self.store.installed(spec):
             with pull(spec) as report:
                 self.store.pull(spec, progress=report)
@@ -90,12 +102,25 @@ class Workbench:
         )
         key = (spec.id, name, precision, threads)
         with self._lock:
-            if key not in self._open:
+            opening = self._opening.setdefault(key, threading.Lock())
+        with opening:  # two callers of one network open it once; other networks do not wait
+            network = self._kept(key)
+            if network is None:
                 engine = engine_named(name)
                 path = self.store.find(spec, format=engine.wanted_format(spec))
                 session = engine.open(path, spec, precision=precision, threads=threads)
-                self._open[key] = Network(spec=spec, session=session)
-            self._open.move_to_end(key)
+                network = self._keep(key, Network(spec=spec, session=session))
+            return network
+
+    def _kept(self, key: _Key) -> Network | None:
+        with self._lock:
+            if key in self._open:
+                self._open.move_to_end(key)
+            return self._open.get(key)
+
+    def _keep(self, key: _Key, network: Network) -> Network:
+        with self._lock:
+            self._open[key] = network
             while len(self._open) > OPEN_NETWORKS:
                 self._open.popitem(last=False)  # closes when its last user lets go
-            return self._open[key]
+        return network

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from upres.cli import run as run_command
-from upres.image.codec import Decoder, encode
+from upres.image.decode import Decoder
+from upres.image.encode import encode
 from upres.image.picture import Picture
 
 

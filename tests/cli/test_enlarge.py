@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from upres.cli.exits import EXIT_CALLER, EXIT_INTERRUPTED, EXIT_SETUP, EXIT_USAGE
-from upres.image.codec import Decoder
+from upres.image.decode import Decoder
 
 Run = Callable[..., int]
 Write = Callable[[Path, NDArray[np.uint8]], Path]

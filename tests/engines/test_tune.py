@@ -12,7 +12,7 @@ from builders import NAMES, case
 
 from upres.engines import installed
 from upres.engines.session import LockedSession
-from upres.engines.tune import Candidate, candidates, measure, sample_tile
+from upres.engines.tune import Candidate, candidates, measure, measure_together, sample_tile
 from upres.errors import EngineFailed
 
 if TYPE_CHECKING:
@@ -139,3 +139,55 @@ def test_installed_engines_are_measured(tmp_path: Path) -> None:
     for result in measure(found, spec=made.spec, threads=1, rounds=1):
         assert result.failure is None
         assert result.max_level_difference <= (0.01 if result.precision == "fp32" else 4)
+
+
+def test_engines_and_precisions_can_be_left_out(tmp_path: Path) -> None:
+    """Of those that are here."""
+    made = case("residual")
+    path = made.save(tmp_path)
+    found = candidates(
+        made.spec, path_of=lambda _: path, engines=("onnxruntime", "opencv"), precisions=("fp32",)
+    )
+    assert {(one.engine.name, one.precision) for one in found} == {
+        ("onnxruntime", "fp32"),
+        ("opencv", "fp32"),
+    }
+
+
+def test_models_are_measured_in_turns_together() -> None:
+    """Rounds go through all of them; each is compared with its own exact engine."""
+    diary: list[str] = []
+    entries = [
+        (
+            SPEC,
+            [
+                Candidate(
+                    engine=FakeEngine(name, diary, error=error),
+                    precision="fp32",
+                    path=Path("some.onnx"),
+                )
+                for name, error in names
+            ],
+        )
+        for names in ([("a", 0.0), ("b", 0.1)], [("c", 0.3)])
+    ]
+    first, second = measure_together(entries, threads=2, rounds=2)
+    assert "".join(diary) == "abc" + "abcabc"
+    assert [one.engine for one in (*first, *second)] == ["a", "b", "c"]
+    apart = [one.max_level_difference * SPEC.value_max / 255 for one in (*first, *second)]
+    assert apart == pytest.approx([0, 0.1, 0], abs=1e-4)
+
+
+def test_a_turn_goes_on_until_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quick network runs several times, and the mean of them counts."""
+    diary: list[str] = []
+    monkeypatch.setattr("time.perf_counter", lambda: len(diary) * 0.25)
+    one = Candidate(engine=FakeEngine("a", diary), precision="fp32", path=Path("some.onnx"))
+    ((result,),) = measure_together([(SPEC, [one])], threads=2, rounds=2, turn_s=1.0)
+    assert len(diary) == 1 + 2 * 4
+    assert result.seconds == (0.25, 0.25)
+
+
+def test_another_tile_size() -> None:
+    """Square, as large as asked for."""
+    assert sample_tile(SPEC, side_px=40).shape == (1, SPEC.channels.count, 40, 40)

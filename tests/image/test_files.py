@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from upres.errors import DiskFull, InputNotReadable, OutputNotWritable, UpresError
-from upres.image.codec import Decoder, encode
+from upres.image.decode import Decoder
+from upres.image.encode import encode
 from upres.image.files import complete_output, read_input
 from upres.image.formats import FORMATS
 from upres.image.picture import Picture

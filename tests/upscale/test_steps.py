@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upres.errors import Cancelled
+from upres.image.picture import Layout
 from upres.models.spec import Channels
 from upres.upscale.resample import BICUBIC, resize
 from upres.upscale.steps import (
+    PLAIN_ROWS,
     check_cancelled,
-    filled_under_transparency,
     network_function,
     plain_bands,
     quantized,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from upres.image.picture import Samples
+    from upres.image.picture import Rows, Samples
     from upres.upscale.resample import Band
     from upres.upscale.upscaler import Network
 
@@ -61,6 +62,21 @@ def cut(planes: Band, lengths: list[int]) -> Iterator[Band]:
     while row < planes.shape[1]:
         stop = row + lengths[turn % len(lengths)]
         yield planes[:, row:stop]
+        row, turn = stop, turn + 1
+
+
+def layout_of(samples: Rows, *, alpha: bool = False) -> Layout:
+    """Describe a picture's 8-bit samples."""
+    height, width, planes = samples.shape
+    return Layout(width=width, height=height, gray=planes - alpha == 1, alpha=alpha, bits=8)
+
+
+def row_bands(samples: Rows, lengths: list[int]) -> Iterator[Rows]:
+    """Cut a picture into bands of the given lengths, in turn, until there are no rows left."""
+    row = turn = 0
+    while row < len(samples):
+        stop = row + lengths[turn % len(lengths)]
+        yield samples[row:stop]
         row, turn = stop, turn + 1
 
 
@@ -224,10 +240,19 @@ class TestTiling:
         halo_px=st.integers(1, 12),
         budget_px=st.integers(1, 100 * 100),
         planes=st.sampled_from([1, 3]),
+        lengths=st.lists(st.integers(1, 50), min_size=1, max_size=4),
         seed=SEEDS,
     )
     def test_tiles_of_a_local_function_join_without_a_seam(
-        self, *, height: int, width: int, halo_px: int, budget_px: int, planes: int, seed: int
+        self,
+        *,
+        height: int,
+        width: int,
+        halo_px: int,
+        budget_px: int,
+        planes: int,
+        lengths: list[int],
+        seed: int,
     ) -> None:
         """To the last bit, for any size, where the halo is at least what the function reads.
 
@@ -238,12 +263,18 @@ class TestTiling:
         done: list[None] = []
         tiled = joined(
             tiled_bands(
-                samples, self.blurred, plan=plan, scale=2, tile_done=lambda: done.append(None)
+                row_bands(samples, lengths),
+                layout_of(samples),
+                self.blurred,
+                plan=plan,
+                scale=2,
+                tile_done=lambda: done.append(None),
             )
         )
         whole = joined(
             tiled_bands(
-                samples,
+                [samples],
+                layout_of(samples),
                 self.blurred,
                 plan=whole_plan(width, height),
                 scale=2,
@@ -264,7 +295,16 @@ class TestTiling:
             return tile
 
         plan = plan_tiles(50, 20, halo_px=4, budget_px=64 * 64)
-        result = joined(tiled_bands(samples, look, plan=plan, scale=1, tile_done=lambda: None))
+        result = joined(
+            tiled_bands(
+                row_bands(samples, [3]),
+                layout_of(samples),
+                look,
+                plan=plan,
+                scale=1,
+                tile_done=lambda: None,
+            )
+        )
         extended = np.pad(samples, ((0, 12), (0, 14), (0, 0)), mode="symmetric")
         np.testing.assert_array_equal(seen, [to_planes(extended)])
         np.testing.assert_array_equal(result, to_planes(samples))
@@ -279,7 +319,8 @@ class TestTiling:
 
         plan = plan_tiles(101, 77, halo_px=3, budget_px=48 * 64)
         samples = np.zeros((77, 101, 3), np.uint8)
-        joined(tiled_bands(samples, look, plan=plan, scale=1, tile_done=lambda: None))
+        layout = layout_of(samples)
+        joined(tiled_bands([samples], layout, look, plan=plan, scale=1, tile_done=lambda: None))
         assert shapes == {(3, plan.tile_height, plan.tile_width)}
 
     def test_stops_when_told_after_a_tile(self) -> None:
@@ -296,8 +337,78 @@ class TestTiling:
         plan = plan_tiles(100, 100, halo_px=0, budget_px=32 * 32)
         samples = np.zeros((100, 100, 1), np.uint8)
         with pytest.raises(Cancelled):
-            joined(tiled_bands(samples, look, plan=plan, scale=1, tile_done=stop))
+            joined(
+                tiled_bands([samples], layout_of(samples), look, plan=plan, scale=1, tile_done=stop)
+            )
         assert len(computed) == 1
+
+    def test_alpha_is_a_gray_picture_of_its_own(self) -> None:
+        """Colours and alpha of a tile are enlarged one after the other; a tile counts twice."""
+        samples = np.random.default_rng(11).integers(0, 256, (70, 64, 4), np.uint8)
+        plan = plan_tiles(64, 70, halo_px=2, budget_px=32 * 32)
+        seen = []
+        done: list[None] = []
+
+        def look(tile: Band) -> Band:
+            seen.append(len(tile))
+            return nearest(tile, 2)
+
+        result = joined(
+            tiled_bands(
+                [samples],
+                layout_of(samples, alpha=True),
+                look,
+                plan=plan,
+                scale=2,
+                tile_done=lambda: done.append(None),
+            )
+        )
+        np.testing.assert_array_equal(result, nearest(to_planes(samples), 2))
+        assert seen == [3, 1] * plan.tiles
+        assert len(done) == 2 * plan.tiles
+
+    @pytest.mark.parametrize(("alpha", "passes"), [(0, []), (77, [3]), (255, [3])])
+    def test_a_network_is_spared_plain_alpha_and_colours_nobody_sees(
+        self, alpha: int, passes: list[int]
+    ) -> None:
+        """Plain alpha stays plain without it, and so an opaque picture costs one pass."""
+        samples = np.random.default_rng(12).integers(0, 256, (32, 32, 4), np.uint8)
+        samples[..., 3] = alpha
+        seen = []
+
+        def look(tile: Band) -> Band:
+            seen.append(len(tile))
+            return nearest(tile, 3)
+
+        result = joined(
+            tiled_bands(
+                [samples],
+                layout_of(samples, alpha=True),
+                look,
+                plan=whole_plan(32, 32),
+                scale=3,
+                tile_done=lambda: None,
+            )
+        )
+        np.testing.assert_array_equal(result, nearest(to_planes(samples), 3))
+        assert seen == passes
+
+    def test_bands_are_the_callers(self) -> None:
+        """What was yielded does not change while the next row of tiles is computed."""
+        samples = np.random.default_rng(13).integers(0, 256, (100, 40, 3), np.uint8)
+        plan = plan_tiles(40, 100, halo_px=0, budget_px=32 * 48)
+        assert len(plan.rows) > 1
+        bands = list(
+            tiled_bands(
+                [samples],
+                layout_of(samples),
+                lambda tile: tile,
+                plan=plan,
+                scale=1,
+                tile_done=lambda: None,
+            )
+        )
+        np.testing.assert_array_equal(np.concatenate(bands, axis=1), to_planes(samples))
 
 
 class TestSoftening:
@@ -374,12 +485,23 @@ class TestSamples:
         assert planes.flags.c_contiguous
         np.testing.assert_array_equal(np.rint(planes * 255).transpose(1, 2, 0), samples)
 
-    @given(height=st.integers(1, 600), rows=st.integers(1, 300))
-    def test_plain_bands_hold_every_row_once(self, *, height: int, rows: int) -> None:
-        """In order, none longer than asked."""
-        samples = (np.arange(height, dtype=np.uint16) * 100)[:, np.newaxis, np.newaxis]
-        bands = list(plain_bands(samples, rows=rows))
-        assert max(band.shape[1] for band in bands) <= rows
+    @given(
+        height=st.integers(1, 300),
+        lengths=st.lists(st.integers(1, 200), min_size=1, max_size=4),
+    )
+    def test_plain_bands_hold_every_row_once(self, *, height: int, lengths: list[int]) -> None:
+        """In order, cut in one way whatever the source's bands are."""
+        samples = (np.arange(height) % 256).astype(np.uint8)[:, np.newaxis, np.newaxis]
+        done: list[None] = []
+        bands = list(
+            plain_bands(
+                row_bands(samples, lengths),
+                layout_of(samples),
+                band_done=lambda: done.append(None),
+            )
+        )
+        assert {band.shape[1] for band in bands[:-1]} <= {PLAIN_ROWS}
+        assert len(done) == len(bands)
         np.testing.assert_array_equal(np.concatenate(bands, axis=1), to_planes(samples))
 
     @pytest.mark.parametrize("sample_max", [255, 65535])
@@ -403,69 +525,6 @@ class TestSamples:
         """127.5 is 128, never the even neighbour or the floor."""
         (samples,) = quantized([np.full((1, 1, 1), value, np.float32)], sample_max=sample_max)
         assert samples.item() == level
-
-
-class TestTransparency:
-    """Colours under full transparency are made up from what is visible."""
-
-    @given(
-        height=st.integers(1, 40),
-        width=st.integers(1, 40),
-        planes=st.sampled_from([1, 3]),
-        visible=st.floats(0, 1),
-        dtype=st.sampled_from([np.uint8, np.uint16]),
-        seed=SEEDS,
-    )
-    def test_visible_pixels_stay_and_clear_ones_look_like_them(
-        self,
-        *,
-        height: int,
-        width: int,
-        planes: int,
-        visible: float,
-        dtype: type[np.uint8 | np.uint16],
-        seed: int,
-    ) -> None:
-        """A filled pixel is an average, so it lies between the darkest and the lightest visible."""
-        random = np.random.default_rng(seed)
-        low, high = np.iinfo(dtype).max // 3, np.iinfo(dtype).max // 2
-        pixels = random.integers(low, high, (height, width, planes), dtype, endpoint=True)
-        shown = random.random((height, width)) < visible
-        pixels[~shown] = 0
-        alpha = random.integers(1, 256, shown.shape, dtype) * shown.astype(dtype)
-        filled = filled_under_transparency(pixels, alpha)
-        assert filled.dtype == dtype
-        np.testing.assert_array_equal(filled[shown], pixels[shown])
-        if shown.any():
-            for plane in range(planes):
-                seen, made_up = pixels[shown][:, plane], filled[~shown][:, plane]
-                assert np.all(made_up >= seen.min())
-                assert np.all(made_up <= seen.max())
-
-    @pytest.mark.parametrize("alpha", [0, 1, 255])
-    def test_all_clear_or_none_clear_changes_nothing(self, alpha: int) -> None:
-        """There is nothing to take colours from, or nothing to fill."""
-        pixels = np.random.default_rng(9).integers(0, 256, (5, 6, 3), np.uint8)
-        filled = filled_under_transparency(pixels, np.full((5, 6), alpha, np.uint8))
-        np.testing.assert_array_equal(filled, pixels)
-
-    def test_a_clear_pixel_takes_its_neighbours_colour(self) -> None:
-        """Red on the left and green on the right stay red and green where it is clear."""
-        pixels = np.zeros((16, 32, 3), np.uint8)
-        alpha = np.zeros((16, 32), np.uint8)
-        pixels[:, :4], pixels[:, -4:] = (255, 0, 0), (0, 255, 0)
-        alpha[:, :4] = alpha[:, -4:] = 255
-        filled = filled_under_transparency(pixels, alpha)
-        assert np.all(filled[:, 5] == (255, 0, 0))
-        assert np.all(filled[:, 26] == (0, 255, 0))
-
-    def test_one_visible_pixel_colours_a_large_clear_picture(self) -> None:
-        """However small the visible share is, its colour is not darkened on the way."""
-        pixels = np.zeros((2048, 2048, 1), np.uint8)
-        alpha = np.zeros((2048, 2048), np.uint8)
-        pixels[0, 0], alpha[0, 0] = 200, 255
-        filled = filled_under_transparency(pixels, alpha)
-        assert set(np.unique(filled)) == {200}
 
 
 def test_cancelling_is_asked_of_the_caller() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import weakref
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,20 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upres.errors import Cancelled, InvalidOption
-from upres.image.picture import Metadata, Picture
+from upres.errors import Cancelled, InvalidOption, UnreadablePicture
+from upres.image.picture import Layout, Metadata, Picture
 from upres.models.spec import Channels
 from upres.upscale.resample import BICUBIC, KERNELS, Kernel, resize
 from upres.upscale.steps import to_planes
 from upres.upscale.tiles import plan_tiles, whole_plan
-from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
+from upres.upscale.upscaler import Interpolation, Options, enlarge_picture, enlarge_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from upres.image.picture import Samples
+    from upres.image.picture import Rows, Samples
     from upres.upscale.resample import Band
     from upres.upscale.upscaler import Network
 
@@ -128,13 +132,14 @@ def test_black_stays_black_and_white_stays_white(
 ) -> None:
     """Through the network, Lanczos, softening and rounding; clear stays clear, opaque opaque."""
     network = fake_network(nearest, scale=3, channels=channels, value_max=255.0)
-    for level in (0, int(np.iinfo(dtype).max)):
+    white = int(np.iinfo(dtype).max)
+    for level, shown in ((0, white), (white, white), (white // 2, 0)):
         samples = np.full((30, 40, 3), level, dtype)
-        picture = Picture(pixels=samples, alpha=samples[..., 0])
+        picture = Picture(pixels=samples, alpha=np.full((30, 40), shown, dtype))
         result = enlarge_picture(picture, network, width=100, height=75, options=options)
-        assert np.all(result.pixels == level)
+        assert np.all(result.pixels == level) or shown == 0
         assert result.alpha is not None
-        assert np.all(result.alpha == level)
+        assert np.all(result.alpha == shown)
 
 
 def test_colours_under_full_transparency_do_not_bleed(fake_network: MakeNetwork) -> None:
@@ -284,11 +289,16 @@ def test_senseless_softening_is_refused(soften: float) -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("alpha", [False, True])
 def test_baselines_are_the_kernel_and_nothing_else(
-    kernel: Kernel, dtype: type[np.uint8 | np.uint16]
+    kernel: Kernel, dtype: type[np.uint8 | np.uint16], *, alpha: bool
 ) -> None:
-    """The kernel's result, clipped and rounded, in bands or not; one step of progress a layer."""
-    picture = noise_picture(33, 600, dtype=dtype, alpha=True)
+    """The kernel's result, clipped and rounded, in bands or not; progress every few rows."""
+    picture = noise_picture(33, 600, dtype=dtype)
+    if alpha:  # so smooth that no clipping to the neighbours comes in
+        slope = 0.5 - 0.4 * np.cos(np.pi * (np.arange(600) + 0.5) / 600)
+        levels = np.rint(slope * np.iinfo(dtype).max).astype(dtype)
+        picture = replace(picture, alpha=np.repeat(levels[:, np.newaxis], 33, axis=1))
     seen: list[tuple[int, int]] = []
     result = enlarge_picture(
         picture,
@@ -298,11 +308,11 @@ def test_baselines_are_the_kernel_and_nothing_else(
         options=PLAIN,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert picture.alpha is not None
-    assert result.alpha is not None
     within_one_level(result.pixels, picture.pixels, kernel)
-    within_one_level(result.alpha[..., np.newaxis], picture.alpha[..., np.newaxis], kernel)
-    assert seen == [(1, 2), (2, 2)]
+    if picture.alpha is not None:
+        assert result.alpha is not None
+        within_one_level(result.alpha[..., np.newaxis], picture.alpha[..., np.newaxis], kernel)
+    assert seen == [(done, 10) for done in range(1, 11)]
     assert result.metadata == picture.metadata
 
 
@@ -317,3 +327,242 @@ def within_one_level(
     planes = resize(to_planes(samples), height=height, width=width, kernel=kernel)
     expected = np.rint(np.clip(planes, 0, 1) * limit).transpose(1, 2, 0)
     assert np.abs(result.astype(np.float64) - expected).max() <= 1
+
+
+def cut(samples: Rows, lengths: list[int]) -> Iterator[Rows]:
+    """Cut a picture into bands of the given lengths, in turn, until there are no rows left."""
+    row = turn = 0
+    while row < len(samples):
+        stop = row + lengths[turn % len(lengths)]
+        yield samples[row:stop]
+        row, turn = stop, turn + 1
+
+
+class TestRows:
+    """A picture goes through in bands of rows, never held whole."""
+
+    @given(
+        height=st.integers(1, 200),
+        width=st.integers(1, 70),
+        factor=st.sampled_from([1.0, 1.7, 3.0, 4.2]),
+        lengths=st.lists(st.integers(1, 90), min_size=1, max_size=4),
+        soften=st.sampled_from([0.0, 0.5]),
+        network=st.booleans(),
+        alpha=st.booleans(),
+        gray=st.booleans(),
+    )
+    def test_bands_of_any_heights_equal_the_whole_picture(
+        self,
+        *,
+        fake_network: MakeNetwork,
+        height: int,
+        width: int,
+        factor: float,
+        lengths: list[int],
+        soften: float,
+        network: bool,
+        alpha: bool,
+        gray: bool,
+    ) -> None:
+        """Bit for bit, with empty bands between them, too."""
+        picture = noise_picture(width, height, planes=1 if gray else 3, alpha=alpha)
+        if picture.alpha is not None:
+            picture.alpha[height // 3 : height // 2] = 0
+        method = fake_network(nearest, scale=3) if network else Interpolation(kernel=BICUBIC)
+        asked = partial(
+            enlarge_rows,
+            layout=picture.layout,
+            method=method,
+            width=round(width * factor),
+            height=round(height * factor),
+            options=Options(soften=soften),
+            plan=plan_tiles(width, height, halo_px=3, budget_px=48 * 48),
+        )
+        rows = picture.rows()
+        result = list(asked([rows[:0], *cut(rows, lengths), rows[:0]]))
+        assert all(len(band) for band in result)
+        np.testing.assert_array_equal(np.concatenate(result), np.concatenate(list(asked([rows]))))
+
+    @pytest.mark.parametrize("alpha", [False, True])
+    @pytest.mark.parametrize("method", ["network", "interpolation"])
+    @pytest.mark.parametrize(
+        ("rows", "words"),
+        [(149, "ends after 149 of its 150 rows")]
+        + [(more, "has more than its 150 rows") for more in (151, 300)],
+    )
+    @pytest.mark.parametrize("band", [1, 50, 1000])
+    def test_missing_and_surplus_rows_are_an_error(
+        self,
+        fake_network: MakeNetwork,
+        method: str,
+        rows: int,
+        words: str,
+        band: int,
+        *,
+        alpha: bool,
+    ) -> None:
+        """Never a short result, and never a complete one."""
+        picture = noise_picture(40, rows, alpha=alpha)
+        got: list[Rows] = []
+        results = enlarge_rows(
+            cut(picture.rows(), [band]),
+            picture.layout.sized(width=40, height=150),
+            fake_network(nearest, scale=3)
+            if method == "network"
+            else Interpolation(kernel=BICUBIC),
+            width=100,
+            height=400,
+            options=PLAIN,
+            plan=plan_tiles(40, 150, halo_px=2, budget_px=48 * 48),
+        )
+        with pytest.raises(UnreadablePicture, match=words):
+            got.extend(results)
+        assert sum(map(len, got)) < 400
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            np.zeros((5, 9, 3), np.uint8),
+            np.zeros((5, 8, 4), np.uint8),
+            np.zeros((5, 8, 3), np.uint16),
+        ],
+        ids=["width", "planes", "type"],
+    )
+    def test_rows_of_another_kind_are_refused(self, wrong: Rows) -> None:
+        """A mistake of the program, named with what was expected."""
+        layout = Layout(width=8, height=5, gray=False, alpha=False, bits=8)
+        with pytest.raises(TypeError, match=r"expected uint8 \(rows, 8, 3\)"):
+            list(
+                enlarge_rows(
+                    [wrong],
+                    layout,
+                    Interpolation(kernel=BICUBIC),
+                    width=16,
+                    height=10,
+                    options=PLAIN,
+                )
+            )
+
+    def test_what_the_source_raises_comes_through(self) -> None:
+        """At the very end, too: the last rows are not given away before."""
+
+        def source() -> Iterator[Rows]:
+            yield np.zeros((100, 8, 3), np.uint8)
+            raise UnreadablePicture("cat.png", "its checksum is wrong")
+
+        layout = Layout(width=8, height=100, gray=False, alpha=False, bits=8)
+        got: list[Rows] = []
+        results = enlarge_rows(
+            source(), layout, Interpolation(kernel=BICUBIC), width=16, height=200, options=PLAIN
+        )
+        with pytest.raises(UnreadablePicture, match=r"cat\.png: its checksum"):
+            got.extend(results)
+        assert sum(map(len, got)) < 200
+
+    def test_whole_pictures_are_built_on_them(self, fake_network: MakeNetwork) -> None:
+        """Nothing is done to a whole picture that is not done to its rows."""
+        picture = noise_picture(40, 130, alpha=True)
+        method = fake_network(nearest, scale=3)
+        whole = enlarge_picture(picture, method, width=90, height=300, options=PLAIN)
+        rows = enlarge_rows(
+            [picture.rows()], picture.layout, method, width=90, height=300, options=PLAIN
+        )
+        np.testing.assert_array_equal(np.concatenate(list(rows)), whole.rows())
+
+    @pytest.mark.parametrize("taken", [0, 1, 2])
+    def test_can_be_abandoned_at_any_time(self, fake_network: MakeNetwork, taken: int) -> None:
+        """Closing it closes the source and lets go of everything."""
+        closed: list[bool] = []
+
+        def source() -> Iterator[Rows]:
+            try:
+                while True:
+                    yield np.zeros((10, 40, 4), np.uint8)
+            finally:
+                closed.append(True)
+
+        results = enlarge_rows(
+            source(),
+            Layout(width=40, height=2000, gray=False, alpha=True, bits=8),
+            fake_network(nearest, scale=3),
+            width=90,
+            height=4500,
+            options=Options(soften=0.5),
+        )
+        for _ in range(taken):
+            next(results)
+        assert hasattr(results, "close")
+        results.close()
+        del results
+        assert len(closed) == (1 if taken else 0)
+
+    @pytest.mark.parametrize(("method", "most"), [("network", 500), ("interpolation", 336)])
+    def test_few_source_rows_are_held(
+        self, fake_network: MakeNetwork, method: str, most: int
+    ) -> None:
+        """A row of tiles, and with alpha the reach of the colours around a band to be filled."""
+        height = 3000
+        live: set[int] = set()
+        peak = 0
+
+        def source() -> Iterator[Rows]:
+            nonlocal peak
+            random = np.random.default_rng(5)
+            for row in range(height):
+                band = random.integers(0, 256, (1, 20, 4), np.uint8)
+                live.add(row)
+                weakref.finalize(band, live.discard, row)
+                peak = max(peak, len(live))
+                yield band
+
+        plan = plan_tiles(20, height, halo_px=8, budget_px=32 * 160)
+        assert plan.tile_height <= 160
+        done = sum(
+            len(band)
+            for band in enlarge_rows(
+                source(),
+                Layout(width=20, height=height, gray=False, alpha=True, bits=8),
+                fake_network(nearest, scale=3)
+                if method == "network"
+                else Interpolation(kernel=BICUBIC),
+                width=60,
+                height=3 * height,
+                options=PLAIN,
+                plan=plan,
+            )
+        )
+        assert done == 3 * height
+        assert 0 < peak <= most
+
+    @pytest.mark.parametrize("alpha", [False, True])
+    @pytest.mark.parametrize(("scale", "most_mb"), [(None, 100), (2, 240), (3, 300)])
+    def test_memory_for_100_megapixels_is_bounded(
+        self, fake_network: MakeNetwork, scale: int | None, most_mb: int, *, alpha: bool
+    ) -> None:
+        """Traced on the first 15 % of 5000 x 5000 pixels to twice the size; then it is steady."""
+        side, planes = 5000, 4 if alpha else 3
+        sample = np.random.default_rng(6).integers(0, 256, (50, side, planes), np.uint8)
+        sample[..., -1] |= 1
+
+        def source() -> Iterator[Rows]:
+            while True:
+                yield sample.copy()
+
+        results = enlarge_rows(
+            source(),
+            Layout(width=side, height=side, gray=False, alpha=alpha, bits=8),
+            fake_network(lambda planes: nearest(planes, scale or 1), scale=scale or 1, halo_px=12)
+            if scale
+            else Interpolation(kernel=BICUBIC),
+            width=2 * side,
+            height=2 * side,
+            options=Options(soften=0.2),
+        )
+        tracemalloc.start()
+        try:
+            done = 0
+            while done < 1500:
+                done += len(next(results))
+            assert tracemalloc.get_traced_memory()[1] < most_mb * 1e6
+        finally:
+            tracemalloc.stop()

@@ -14,8 +14,10 @@ from upres.errors import UpresError
 
 _COMMANDS = {
     "enlarge": ("upres.cli.enlarge", "Enlarge pictures."),
+    "compare": ("upres.cli.compare", "Show two pictures side by side."),
     "models": ("upres.cli.models", "List, pull, verify, add models; print their paths."),
     "tune": ("upres.cli.tune", "Measure which engine is fastest here."),
+    "bench": ("upres.cli.bench", "Measure models: quality on pictures, speed here."),
     "doctor": ("upres.cli.doctor", "Check this installation and say what is wrong."),
 }
 
@@ -76,4 +78,11 @@ def run(arguments: list[str] | None = None) -> int:
 
 def complain(text: str) -> None:
     """Print one line on standard error."""
-    click.echo(f"upres: {' '.join(text.split())}", err=True)
+    click.echo(f"upres: {shown(' '.join(text.split()))}", err=True)
+
+
+def shown(text: object) -> str:
+    """Return text with control characters spelled out: a file's name must not steer a terminal."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in str(text)
+    )

@@ -74,6 +74,8 @@ def _engines(workbench: Workbench) -> Iterator[_Finding]:
 
 def _models(workbench: Workbench) -> Iterator[_Finding]:
     """Verify every model; one that could be pulled and is not here is no fault."""
+    for error in workbench.catalogue.refused:
+        yield _Finding(good=False, text=str(error))
     for spec in workbench.catalogue:
         fault = fault_of(workbench, spec)
         if fault is None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, BinaryIO, get_args
 
 import click
 
-from upres.cli import complain
+from upres.cli import complain, shown
 from upres.cli.exits import exit_code
 from upres.cli.routes import Existing, Route, Target, routes
 from upres.cli.show import progress_bar, pull_shown
 from upres.config import Settings
+from upres.enlargement import Delivery, Enlargement
 from upres.errors import InvalidOption, OutOfMemory, OutputNotWritable, UpresError
-from upres.image.codec import Decoder, encode
 from upres.image.files import complete_output, read_input, standard_output
-from upres.image.formats import check_sides
-from upres.image.picture import Format, Picture
+from upres.image.picture import Format
 from upres.library import Upscaler
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options
@@ -134,56 +134,59 @@ def _run_one(
 ) -> None:
     """Enlarge one picture; everything that can be refused is refused before pixels are."""
     started = time.perf_counter()
-    decoder = Decoder(
-        read_input(job.source, limit_bytes=upscaler.limits.input_bytes), name=job.name
-    )
-    header = decoder.header
-    upscaler.limits.check_input(header, name=job.name)
-    width, height = upscaler.size.size_for(width=header.width, height=header.height)
-    upscaler.limits.check_output(width=width, height=height, name=job.name)
-    target = job.target_for(header)
-    check_sides(target.format, width=width, height=height, name=job.name)
+    data = read_input(job.source, limit_bytes=upscaler.limits.input_bytes)
+    enlargement = upscaler.opened(data, name=job.name)
+    target = job.target_for(enlargement.header)
+    enlargement.check_format(target.format)
     _claim(target, written)
     if target.path is not None and target.check_free(existing) == "skip":
         if output.json:
             _print_json(input=str(job.source), output=str(target.path), skipped=True)
         return
-    method = upscaler.workbench.method(
-        upscaler.model,
-        factor=max(width / header.width, height / header.height),
-        runtime=upscaler.runtime,
-        pull=pull_shown,
+    method = upscaler.method(factor=enlargement.factor, pull=pull_shown)
+    delivery = Delivery(
+        format=target.format, quality=output.quality, strip_metadata=output.strip_metadata
     )
-    with progress_bar(job.name) as report:
-        picture = upscaler.picture(decoder.picture(), name=job.name, progress=report)
-    if output.strip_metadata:
-        picture = replace(picture, metadata=picture.metadata.stripped())
-    _write(picture, target, quality=output.quality)
-    model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id
-    seconds = round(time.perf_counter() - started, 3)
-    if target.path is None:
-        return
-    if output.json:
-        _print_json(
-            input=str(job.source),
-            output=str(target.path),
-            width=width,
-            height=height,
-            model=model,
-            seconds=seconds,
+    with progress_bar(job.name) as report, _opened(target) as file:
+        enlargement.write(
+            file, method, delivery=delivery, options=upscaler.options, progress=report
         )
-    else:
-        click.echo(f"{target.path}  {width}x{height}  {model}  {seconds:.1f} s", err=True)
-
-
-def _write(picture: Picture, target: Target, *, quality: int) -> None:
+    for warning in enlargement.warnings:
+        complain(f"warning: {job.name}: {warning}")
     if target.path is None:
-        with standard_output() as file:
-            encode(picture, file, format=target.format, quality=quality)
         return
+    model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id
+    _tell(enlargement, target, model, seconds=time.perf_counter() - started, output=output)
+
+
+def _opened(target: Target) -> AbstractContextManager[BinaryIO]:
+    if target.path is None:
+        return standard_output()
     target.make_folder()
-    with complete_output(target.path) as file:
-        encode(picture, file, format=target.format, quality=quality)
+    return complete_output(target.path)
+
+
+def _tell(
+    enlargement: Enlargement, target: Target, model: str, *, seconds: float, output: _Output
+) -> None:
+    """Say what was written: a line for people, or an object for programs."""
+    width, height = enlargement.width, enlargement.height
+    if not output.json:
+        click.echo(f"{shown(target.path)}  {width}x{height}  {model}  {seconds:.1f} s", err=True)
+        return
+    fields: dict[str, object] = {
+        "input": str(target.source),
+        "output": str(target.path),
+        "width": width,
+        "height": height,
+        "model": model,
+        "seconds": round(seconds, 3),
+    }
+    if enlargement.header.frames > 1:
+        fields["frames"] = enlargement.header.frames
+    if enlargement.warnings:
+        fields["warnings"] = enlargement.warnings
+    _print_json(**fields)
 
 
 def _claim(target: Target, written: dict[Path, Path]) -> None:

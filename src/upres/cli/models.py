@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import click
 
+from upres.cli import complain
 from upres.cli.exits import EXIT_SETUP
 from upres.cli.names import absent, fault_of, networks_named
 from upres.cli.show import progress_bar
@@ -31,6 +32,8 @@ def _workbench() -> Workbench:
 def list_models(*, json_: bool) -> None:
     """List every model: scales, size, licence, whether it is here."""
     workbench = _workbench()
+    for error in workbench.catalogue.refused:
+        complain(str(error))
     rows = [
         {
             "name": spec.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from upres.errors import InputNotReadable, InvalidOption, OutputNotWritable
-from upres.image.formats import FORMATS, TRAITS, format_of_extension
+from upres.image.formats import FORMATS, TRAITS, format_of_extension, written_as
 from upres.library import output_name, result_mark
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ Existing = Literal["refuse", "overwrite", "skip"]
 """What to do with a result that exists."""
 
 _STANDARD = Path("-")
-_EXTENSIONS = {extension for name in FORMATS for extension in TRAITS[name].extensions}
+_WRITTEN = {extension for name in FORMATS for extension in TRAITS[name].extensions}
+_READ = {*_WRITTEN, ".bmp", ".dib"}
+"""Names of pictures in folders; a picture named itself is judged by its content."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class Route:
 
     def target_for(self, header: Header) -> Target:
         """Name the result, now that the picture's format and size are known."""
-        format_ = self.format or header.format
+        format_ = self.format or written_as(header.format)
         unnamed = self.file is None and self.folder is None
         to_stdout = self.file == _STANDARD or (self.source == _STANDARD and unnamed)
         if to_stdout:
@@ -120,9 +122,7 @@ def routes(
 
 def _names_a_file(output: str, sources: Sequence[Path]) -> bool:
     if len(sources) > 1 or sources[0].is_dir():
-        if output == "-" or (
-            Path(output).suffix.lower() in _EXTENSIONS and not Path(output).is_dir()
-        ):
+        if output == "-" or (Path(output).suffix.lower() in _WRITTEN and not Path(output).is_dir()):
             raise InvalidOption("--output", output, "a folder for several pictures")
         return False
     return not (output.endswith("/") or Path(output).is_dir())
@@ -149,7 +149,7 @@ def _expanded(
     pictures = [
         path
         for path in sorted(found)
-        if path.suffix.lower() in _EXTENSIONS and path.is_file()
+        if path.suffix.lower() in _READ and path.is_file()
         if own is None or own == source.resolve() or own not in path.resolve().parents
     ]
     if not pictures:

@@ -1,4 +1,4 @@
-"""Measures every engine in every arithmetic on one tile of a model, for `upres tune`."""
+"""Measures engines on one tile of a model, for `upres tune` and `upres bench speed`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from upres.engines.measurements import Measurement
 from upres.errors import UpresError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,16 +36,22 @@ class Candidate:
 
 
 def candidates(
-    spec: ModelSpec, *, path_of: Callable[[Literal["onnx", "pb"]], Path]
+    spec: ModelSpec,
+    *,
+    path_of: Callable[[Literal["onnx", "pb"]], Path],
+    engines: Container[str] | None = None,
+    precisions: Container[Precision] | None = None,
 ) -> tuple[Candidate, ...]:
     """Return every installed engine in every arithmetic it has here, the exact ones first.
 
-    `path_of` gives the model's file of a format.
+    `path_of` gives the model's file of a format. `engines` and `precisions` leave out all others.
     """
     found = [
         Candidate(engine=each, precision=precision, path=path_of(each.wanted_format(spec)))
         for each in map(engine, installed())
+        if engines is None or each.name in engines
         for precision in each.precisions()
+        if precisions is None or precision in precisions
     ]
     return tuple(sorted(found, key=lambda candidate: candidate.precision != "fp32"))
 
@@ -60,23 +66,48 @@ def measure(
 ) -> tuple[Measurement, ...]:
     """Run each candidate on one tile and return how it did, in the order given.
 
-    Rounds are paired (A B C, A B C), so that a machine that slows down does so for all. No round
-    begins when the budget is spent, but one is always made. Differences are from the first fp32
-    candidate that works. All networks are open at once: EDSR needs about 3 GB for that.
+    See `measure_together`.
     """
-    tile = sample_tile(spec)
+    entry = (spec, candidates)
+    return measure_together([entry], threads=threads, rounds=rounds, budget_s=budget_s)[0]
+
+
+def measure_together(
+    entries: Sequence[tuple[ModelSpec, Sequence[Candidate]]],
+    *,
+    threads: int,
+    rounds: int = 5,
+    budget_s: float = 60.0,
+    turn_s: float = 0.0,
+    tile_px: int = TILE_PX,
+) -> tuple[tuple[Measurement, ...], ...]:
+    """Run each candidate of each model on one tile and return how it did, in the order given.
+
+    Rounds are paired (A B C, A B C), so that a machine that slows down does so for all. No round
+    begins when the budget is spent, but one is always made. A candidate's turn goes on until
+    `turn_s` is over, and its mean counts. Differences are from the first fp32 candidate of the same
+    model that works. All networks are open at once: EDSR needs about 3 GB for that.
+    """
     with ExitStack() as stack:
-        trials = [_Trial(candidate) for candidate in candidates]
+        groups = []
+        for spec, candidates in entries:
+            tile = sample_tile(spec, side_px=tile_px)
+            groups.append([_Trial(one, spec, tile, turn_s=turn_s) for one in candidates])
+        trials = [trial for group in groups for trial in group]
         for trial in trials:
-            trial.open(stack, spec, tile, threads=threads)
+            trial.open(stack, threads=threads)
         began_s = time.perf_counter()
         for count in range(rounds):
             if count and time.perf_counter() - began_s > budget_s:
                 break
             for trial in trials:
-                trial.run(tile)
+                trial.run()
+    return tuple(tuple(_measurements(group)) for group in groups)
+
+
+def _measurements(trials: Sequence[_Trial]) -> Iterator[Measurement]:
     exact = next((one.output for one in trials if one.is_exact), None)
-    return tuple(trial.measurement(exact, value_max=spec.value_max) for trial in trials)
+    return (trial.measurement(exact) for trial in trials)
 
 
 @dataclass
@@ -84,6 +115,9 @@ class _Trial:
     """A candidate while it is measured; an error of its engine puts it out."""
 
     candidate: Candidate
+    spec: ModelSpec
+    tile: NDArray[np.float32]
+    turn_s: float
     session: Session | None = None
     output: NDArray[np.float32] | None = None
     seconds: list[float] = field(default_factory=list)
@@ -93,39 +127,39 @@ class _Trial:
     def is_exact(self) -> bool:
         return self.candidate.precision == "fp32" and self.failure is None
 
-    def open(
-        self, stack: ExitStack, spec: ModelSpec, tile: NDArray[np.float32], *, threads: int
-    ) -> None:
+    def open(self, stack: ExitStack, *, threads: int) -> None:
         """Open the network; its first run, which is slower, is not measured but compared."""
         chosen = self.candidate
         try:
             session = chosen.engine.open(
-                chosen.path, spec, precision=chosen.precision, threads=threads
+                chosen.path, self.spec, precision=chosen.precision, threads=threads
             )
             self.session = stack.enter_context(session)
-            self.output = session.run(tile)
+            self.output = session.run(self.tile)
         except UpresError as error:
             self.failure = str(error)
 
-    def run(self, tile: NDArray[np.float32]) -> None:
+    def run(self) -> None:
         if self.failure is not None or self.session is None:
             return
-        began_s = time.perf_counter()
+        runs, spent_s, began_s = 0, 0.0, time.perf_counter()
         try:
-            self.session.run(tile)
+            while not runs or spent_s < self.turn_s:
+                self.session.run(self.tile)
+                runs, spent_s = runs + 1, time.perf_counter() - began_s
         except UpresError as error:
             self.failure = str(error)
         else:
-            self.seconds.append(time.perf_counter() - began_s)
+            self.seconds.append(spent_s / runs)
 
-    def measurement(self, exact: NDArray[np.float32] | None, *, value_max: float) -> Measurement:
+    def measurement(self, exact: NDArray[np.float32] | None) -> Measurement:
         result = Measurement(engine=self.candidate.engine.name, precision=self.candidate.precision)
         if self.failure is not None or self.output is None:
             return replace(result, failure=self.failure)
         reference = self.output if exact is None else exact
         if self.output.shape != reference.shape:
             return replace(result, failure=f"its result has the shape {self.output.shape}")
-        difference = _levels_apart(self.output, reference, value_max=value_max)
+        difference = _levels_apart(self.output, reference, value_max=self.spec.value_max)
         return replace(result, seconds=tuple(self.seconds), max_level_difference=difference)
 
 
@@ -136,18 +170,18 @@ def _levels_apart(
     return float(np.abs(np.subtract(*clipped)).max()) * 255 / value_max
 
 
-def sample_tile(spec: ModelSpec) -> NDArray[np.float32]:
-    """Return the tile to measure on: (1, C, 128, 128), always the same, in 0..`spec.value_max`.
+def sample_tile(spec: ModelSpec, *, side_px: int = TILE_PX) -> NDArray[np.float32]:
+    """Return the tile to measure on: (1, C, side, side), always the same, in 0..`spec.value_max`.
 
     It has what photographs have: slopes, sharp edges, fine lines and a little noise.
     """
-    rows, columns = np.mgrid[0:TILE_PX, 0:TILE_PX] / TILE_PX
+    rows, columns = np.mgrid[0:side_px, 0:side_px] / side_px
     planes = []
     for plane in range(spec.channels.count):
         slope = 0.2 + 0.5 * columns + 0.2 * np.sin(4 * rows + plane)
         disc = 0.3 * (np.hypot(rows - 0.4, columns - 0.6) < 0.2 + 0.05 * plane)
         lines = 0.2 * (np.sin(300 * rows * columns) > 0.7) * (rows > 0.6)  # noqa: PLR2004
         planes.append(slope + disc - lines)
-    noise = np.random.default_rng(1).normal(0, 0.01, (spec.channels.count, TILE_PX, TILE_PX))
+    noise = np.random.default_rng(1).normal(0, 0.01, (spec.channels.count, side_px, side_px))
     levels = np.rint(255 * np.clip(np.stack(planes) + noise, 0, 1))
     return (levels[np.newaxis] * (spec.value_max / 255)).astype(np.float32)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import sys
-import tempfile
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from upres.errors import (
@@ -20,6 +19,7 @@ from upres.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -58,15 +58,15 @@ def standard_output() -> Iterator[BinaryIO]:
     """Give standard output as a binary file. Raises OutputNotWritable and DiskFull."""
     if sys.stdout is None:
         raise OutputNotWritable("standard output", "it is closed")
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        if isinstance(error, UpresError):
+    with _failures_told("standard output"):
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            if not isinstance(error, UpresError):
+                # what is still buffered would fail once more when the interpreter ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise
-        # what is still buffered would fail once more when the interpreter ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise _output_error(Path("standard output"), error) from error
 
 
 @contextmanager
@@ -77,70 +77,45 @@ def complete_output(path: Path) -> Iterator[BinaryIO]:
     `path` is as it was. A pipe or a device is written to directly. Raises OutputNotWritable and
     DiskFull.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        with _to_device(path) as device:
-            yield device
-        return
-    temporary = _temporary_beside(path)
+    with _failures_told(path):
+        if path.is_dir():
+            raise OutputNotWritable(path, "it is a folder")
+        if path.is_file() or not path.exists():
+            with _replacement(path) as file:
+                yield file
+        else:
+            with path.open("wb") as device:
+                yield device
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[BinaryIO]:
+    # the name is short, for the longest that `path` may have leaves no room for more
+    temporary = path.with_name(f".upres-{secrets.token_hex(8)}.part")
     try:
-        with open(temporary.descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+        # readable, because TIFF is written with looking back
+        with temporary.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.path.chmod(_usual_mode())
-        temporary.path.replace(path)
-    except BaseException as error:
-        temporary.path.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, UpresError):
-            raise _output_error(path, error) from error
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
-def _to_device(path: Path) -> Iterator[BinaryIO]:
-    """Write to a pipe or a device as it is: a file must not take its place."""
-    with _output_errors(path), path.open("wb") as file:
-        yield file
-
-
-@contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def _failures_told(output: Path | str) -> Iterator[None]:
     """Say in upres's words why an output could not be written."""
     try:
         yield
     except OSError as error:
         if isinstance(error, UpresError):
             raise
-        raise _output_error(path, error) from error
-
-
-class _Temporary:
-    def __init__(self, descriptor: int, path: Path) -> None:
-        self.descriptor = descriptor
-        self.path = path
-
-
-def _temporary_beside(path: Path) -> _Temporary:
-    if path.is_dir():
-        raise OutputNotWritable(path, "it is a folder")
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=".upres-", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    return _Temporary(descriptor, Path(name))
-
-
-def _output_error(path: Path, error: OSError) -> UpresError:
-    if error.errno in _NO_ROOM:
-        return DiskFull(path)
-    return OutputNotWritable(path, _reason(error))
-
-
-def _usual_mode() -> int:
-    """Return what `open` would have given the file: mkstemp makes it private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+        if error.errno in _NO_ROOM:
+            raise DiskFull(output) from error
+        raise OutputNotWritable(output, _reason(error)) from error
 
 
 def _reason(error: OSError) -> str:

@@ -30,25 +30,29 @@ AUTO_MODEL = "lite"
 class Catalogue:
     """Model specs by name and scale."""
 
-    def __init__(self, specs: Iterable[ModelSpec]) -> None:
+    def __init__(self, specs: Iterable[ModelSpec], *, refused: Iterable[ModelRefused] = ()) -> None:
         self._specs = {(spec.name, spec.scale): spec for spec in specs}
+        self.refused = tuple(refused)
+        """Additions that could not be read; they must not stop work with the others."""
 
     @classmethod
     def load(cls, *, added: Path | None = None) -> Catalogue:
         """Read the catalogue that ships, then every `*.toml` in the folder `added`.
 
         An addition cannot take the name of a model that ships, nor another addition's name and
-        scale. Raises ModelRefused and ModelFolderNotReadable.
+        scale; such and unreadable ones are left out and named in `refused`. Raises
+        ModelFolderNotReadable.
         """
         shipped = resources.files("upres.models").joinpath("catalogue.toml").read_text("utf-8")
         specs = list(parse(shipped))
         taken = {spec.name for spec in specs} | {*BASELINES, AUTO}
+        refused: list[ModelRefused] = []
         for path in _additions(added):
-            for spec in _read_addition(path):
-                if spec.name in taken or any(spec.id == other.id for other in specs):
-                    raise ModelRefused(path.name, f"the name {spec.name} is taken")
-                specs.append(spec)
-        return cls(specs)
+            try:
+                specs += _read_addition(path, names=taken, ids={spec.id for spec in specs})
+            except ModelRefused as error:
+                refused.append(error)
+        return cls(specs, refused=refused)
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return iter(self._specs.values())
@@ -59,9 +63,14 @@ class Catalogue:
         return (AUTO, *dict.fromkeys(spec.name for spec in self._specs.values()), *BASELINES)
 
     def scales(self, name: str) -> tuple[int, ...]:
-        """Return the factors that a model exists for, ascending. Raises UnknownModel."""
+        """Return the factors that a model exists for, ascending.
+
+        Raises UnknownModel, and ModelRefused where a refused addition may be the one meant.
+        """
         found = sorted(spec.scale for spec in self._specs.values() if spec.name == name)
         if not found:
+            if self.refused:
+                raise self.refused[0]
             raise UnknownModel(name, self.names)
         return tuple(found)
 
@@ -73,7 +82,13 @@ class Catalogue:
         return self._specs[name, scale]
 
     def nearest(self, name: str, factor: float) -> ModelSpec:
-        """Return the network for a factor: the nearest at or above, else the largest."""
+        """Return the network for a factor: the nearest at or above, else the largest.
+
+        An id such as `edsr-x3` means that network whatever the factor.
+        """
+        for spec in self:
+            if spec.id == name:
+                return spec
         scales = self.scales(name)
         return self.get(name, next((scale for scale in scales if scale >= factor), scales[-1]))
 
@@ -97,11 +112,16 @@ def _additions(folder: Path | None) -> list[Path]:
         raise ModelFolderNotReadable(error.filename or str(folder), reason) from error
 
 
-def _read_addition(path: Path) -> list[ModelSpec]:
+def _read_addition(path: Path, *, names: set[str], ids: set[str]) -> list[ModelSpec]:
+    """Read one file of additions; raises ModelRefused, also for names or ids that are taken."""
     try:
-        return parse(path.read_text("utf-8"), source=path.name)
+        specs = parse(path.read_text("utf-8"), source=path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(path.name, str(error)) from error
+    for spec in specs:
+        if spec.name in names or spec.id in ids:
+            raise ModelRefused(path.name, f"the name {spec.name} is taken")
+    return specs
 
 
 def _spec(table: Mapping[str, Any], *, source: str) -> ModelSpec:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from upres.errors import EngineFailed, ModelRefused
-from upres.image.codec import Decoder
+from upres.image.decode import Decoder
 
 Planes = NDArray[np.float32]
 """(planes, rows, width), black 0, white 1."""

@@ -6,7 +6,7 @@ has it: its bicubic is the downscale of the standard super-resolution benchmarks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +24,10 @@ _BLOCK = 32
 _PRODUCT_LIMIT = 250_000
 """Multiplications in one product: below this BLAS works in the calling thread, above it wakes a
 pool of threads of its own, which halts for milliseconds a product when cores are busy."""
+
+
+_PORTION_BYTES = 4 * 2**20
+"""About what one band holds that goes from step to step."""
 
 
 @dataclass(frozen=True)
@@ -86,45 +90,54 @@ def axis_taps(n_in: int, n_out: int, kernel: Kernel) -> Taps:
     return Taps(indices[:, used[0] : used[-1] + 1], weights[:, used[0] : used[-1] + 1])
 
 
-def _blocks(taps: Taps, outputs: Span) -> Iterator[tuple[Span, Span, Band]]:
-    """Cut a range of outputs into blocks: their span, the input span they mix, a dense matrix.
+def portions(band: Band) -> Iterator[tuple[int, int]]:
+    """Cut the rows of a band into portions of bounded memory, (start, stop)."""
+    rows = max(_PORTION_BYTES // band[:, :1].nbytes, 1)
+    for start in range(0, band.shape[1], rows):
+        yield start, min(start + rows, band.shape[1])
+
+
+_Block = tuple[Span, Span, Band]
+"""Some outputs, the inputs they mix, and how: a dense matrix (outputs, inputs)."""
+
+
+def _block(taps: Taps, start: int) -> _Block:
+    """Return the block of outputs that starts there.
 
     Neighbours mix nearly the same inputs, so a block is one small matrix product, and that is
     what CPUs do best.
     """
-    for start in range(outputs.start, outputs.stop, _BLOCK):
-        block = Span(start, min(start + _BLOCK, outputs.stop))
-        reach = taps.reach(block)
-        matrix = np.zeros((block.length, reach.length), np.float32)
-        row = np.arange(block.length)[:, np.newaxis]
-        indices = taps.indices[block.start : block.stop] - reach.start
-        np.add.at(matrix, (row, indices), taps.weights[block.start : block.stop])
-        yield block, reach, matrix
+    outputs = Span(start, min(start + _BLOCK, len(taps.indices)))
+    reach = taps.reach(outputs)
+    matrix = np.zeros((outputs.length, reach.length), np.float32)
+    row = np.arange(outputs.length)[:, np.newaxis]
+    indices = taps.indices[outputs.start : outputs.stop] - reach.start
+    np.add.at(matrix, (row, indices), taps.weights[outputs.start : outputs.stop])
+    return outputs, reach, matrix
 
 
-def _mix_rows(planes: Band, taps: Taps, *, outputs: Span, first_row: int) -> Band:
+def _mix_rows(planes: Band, block: _Block, *, first_row: int) -> Band:
     """Interpolate down the columns; `planes` starts at input row `first_row`."""
     count, _, width = planes.shape
+    outputs, reach, matrix = block
     mixed = np.empty((count, outputs.length, width), np.float32)
-    for block, reach, matrix in _blocks(taps, outputs):
-        read = planes[:, reach.start - first_row : reach.stop - first_row]
-        part = mixed[:, block.start - outputs.start : block.stop - outputs.start]
-        chunk = max(16, _PRODUCT_LIMIT // matrix.size)
-        for column in range(0, width, chunk):
-            part[..., column : column + chunk] = matrix @ read[..., column : column + chunk]
+    read = planes[:, reach.start - first_row : reach.stop - first_row]
+    chunk = max(16, _PRODUCT_LIMIT // matrix.size)
+    for column in range(0, width, chunk):
+        mixed[..., column : column + chunk] = matrix @ read[..., column : column + chunk]
     return mixed
 
 
-def _mix_columns(planes: Band, taps: Taps) -> Band:
+def _mix_columns(planes: Band, blocks: Sequence[_Block]) -> Band:
     """Interpolate along the rows."""
     rows = planes.reshape(-1, planes.shape[2])
-    mixed = np.empty((len(rows), len(taps.indices)), np.float32)
-    for block, reach, matrix in _blocks(taps, Span(0, mixed.shape[1])):
+    mixed = np.empty((len(rows), blocks[-1][0].stop), np.float32)
+    for outputs, reach, matrix in blocks:
         across = np.ascontiguousarray(matrix.T)
         chunk = max(16, _PRODUCT_LIMIT // matrix.size)
         for row in range(0, len(rows), chunk):
             read = rows[row : row + chunk, reach.start : reach.stop]
-            mixed[row : row + chunk, block.start : block.stop] = read @ across
+            mixed[row : row + chunk, outputs.start : outputs.stop] = read @ across
     return mixed.reshape(*planes.shape[:2], -1)
 
 
@@ -134,25 +147,27 @@ def resize_bands(
     """Resize a picture that comes as bands of rows from the top; yields bands from the top.
 
     Bands are float32 (planes, rows, width); `size` and `to` are (height, width) of the whole
-    pictures. Only the rows that the kernel still reaches are kept.
+    pictures. Only the rows that the kernel still reaches are kept, and results come a few rows at
+    a time. How the picture is cut into bands makes no difference.
     """
     if size == to:
         yield from bands
         return
     down, across = axis_taps(size[0], to[0], kernel), axis_taps(size[1], to[1], kernel)
-    last_needed = np.maximum.accumulate(down.indices.max(axis=1))
+    columns = [_block(across, start) for start in range(0, to[1], _BLOCK)]
     first_needed = np.minimum.accumulate(down.indices.min(axis=1)[::-1])[::-1]
+    starts = iter(range(0, to[0], _BLOCK))
+    block: _Block | None = _block(down, next(starts))
     kept: Band | None = None
-    first_row = done = 0
+    first_row = 0
     for band in bands:
         kept = band if kept is None else np.concatenate([kept, band], axis=1)
-        ready = int(np.searchsorted(last_needed, first_row + kept.shape[1]))
-        if ready > done:
-            rows = _mix_rows(kept, down, outputs=Span(done, ready), first_row=first_row)
-            yield _mix_columns(rows, across)
-            done = ready
-        if done < to[0]:
-            spent = int(first_needed[done]) - first_row
+        while block is not None and block[1].stop <= first_row + kept.shape[1]:
+            yield _mix_columns(_mix_rows(kept, block, first_row=first_row), columns)
+            start = next(starts, None)
+            block = None if start is None else _block(down, start)
+        if block is not None:
+            spent = min(int(first_needed[block[0].start]) - first_row, kept.shape[1])
             kept, first_row = kept[:, spent:], first_row + spent
 
 

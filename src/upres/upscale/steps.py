@@ -6,17 +6,18 @@ as bands of rows from the top, so that no step holds a whole enlarged picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from upres.errors import Cancelled
-from upres.image.picture import Samples
+from upres.image.picture import Layout, Rows, Samples
 from upres.models.spec import Channels
-from upres.upscale.resample import BICUBIC, Band, resize
-from upres.upscale.tiles import Step, TilePlan, mirrored
+from upres.upscale.resample import BICUBIC, Band, portions, resize
+from upres.upscale.rows import RowReader
+from upres.upscale.tiles import Span, Step, TilePlan, mirrored
 
 if TYPE_CHECKING:
     from upres.engines.base import Session
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 TileFunction = Callable[[Band], Band]
 """Enlarges one tile of planes by a whole factor."""
+
+PLAIN_ROWS = 64
+"""Source rows that an interpolation takes at a time."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """BT.601 weights of R, G, B, full range: JPEG's luma, which the luma models were trained on."""
@@ -40,7 +44,9 @@ def network_function(spec: ModelSpec, session: Session) -> TileFunction:
 
     def run(planes: Band) -> Band:
         white = np.float32(spec.value_max)
-        enlarged: Band = session.run(planes[np.newaxis] * white)[0] / white
+        enlarged: Band = session.run(planes[np.newaxis] * white)[0]
+        if white != 1:
+            enlarged /= white
         return enlarged
 
     def enlarge(planes: Band) -> Band:
@@ -89,27 +95,70 @@ def self_ensemble(function: TileFunction) -> TileFunction:
 
 
 def tiled_bands(
-    samples: NDArray[Samples],
+    rows: Iterable[Rows],
+    layout: Layout,
     function: TileFunction,
     *,
     plan: TilePlan,
     scale: int,
     tile_done: Callable[[], None],
 ) -> Iterator[Band]:
-    """Enlarge a picture tile by tile; one band for each row of tiles.
+    """Enlarge a picture tile by tile; yields bands that are the caller's.
 
-    `tile_done` is called after every tile and may raise to stop.
+    `rows` bring the picture from the top in bands of any heights; what one row of tiles needs is
+    held, and its result. Alpha is enlarged as a gray picture of its own. `tile_done` is called
+    after every tile, twice where there is alpha, and may raise to stop.
     """
-    height, width, count = samples.shape
-    for row in plan.rows:
-        lines = samples[mirrored(row.source, height)]
-        band = np.empty((count, row.inner.length * scale, width * scale), np.float32)
+    reader = RowReader(rows)
+    tallest = max(step.inner.length for step in plan.rows)
+    held = np.empty((layout.planes, tallest * scale, layout.width * scale), np.float32)
+    layers = (slice(0, -1), slice(-1, None)) if layout.alpha else (slice(None),)
+    for row, span in zip(plan.rows, _needed(plan.rows, layout.height), strict=True):
+        lines = reader.read(span)[mirrored(row.source, layout.height) - span.start]
+        band = held[:, : row.inner.length * scale]
         for column in plan.columns:
-            tile = to_planes(lines[:, mirrored(column.source, width)])
+            tile = lines[:, mirrored(column.source, layout.width)]
             inner = column.inner.scaled(scale)
-            band[:, :, inner.start : inner.stop] = _cropped(function(tile), row, column, scale)
-            tile_done()
-        yield band
+            for layer in layers:
+                # the enlarged tile gets no name: it would live on beside the next one
+                band[layer, :, inner.start : inner.stop] = _cropped(
+                    _enlarged(tile, layer, function, alpha=layout.alpha, scale=scale),
+                    row,
+                    column,
+                    scale,
+                )
+                tile_done()
+        for start, stop in portions(band):
+            yield band[:, start:stop].copy()
+
+
+def _needed(steps: Sequence[Step], height: int) -> list[Span]:
+    """Return for each row of tiles the source rows it and the rows of tiles below it start from.
+
+    The mirror past the lower edge of a low picture may reach back above what its tiles start with.
+    """
+    spans: list[Span] = []
+    first = height
+    for step in reversed(steps):
+        read = mirrored(step.source, height)
+        first = min(first, int(read.min()))
+        spans.append(Span(first, int(read.max()) + 1))
+    return spans[::-1]
+
+
+def _enlarged(
+    tile: NDArray[Samples], layer: slice, function: TileFunction, *, alpha: bool, scale: int
+) -> Band:
+    """Enlarge some planes of a tile, by repetition where a network has nothing to do.
+
+    That is in plain alpha, and in colours that nobody sees.
+    """
+    planes = to_planes(tile[..., layer])
+    if alpha:
+        shown, most = tile[..., -1].min(), tile[..., -1].max()
+        if most == 0 or (layer.start == -1 and shown == most):
+            return planes.repeat(scale, axis=1).repeat(scale, axis=2)
+    return function(planes)
 
 
 def _cropped(enlarged: Band, row: Step, column: Step, scale: int) -> Band:
@@ -117,10 +166,16 @@ def _cropped(enlarged: Band, row: Step, column: Step, scale: int) -> Band:
     return enlarged[:, down.start : down.stop, across.start : across.stop]
 
 
-def plain_bands(samples: NDArray[Samples], *, rows: int = 256) -> Iterator[Band]:
-    """Hand a picture on in bands as it is."""
-    for start in range(0, len(samples), rows):
-        yield to_planes(samples[start : start + rows])
+def plain_bands(
+    rows: Iterable[Rows], layout: Layout, *, band_done: Callable[[], None]
+) -> Iterator[Band]:
+    """Hand a picture on as it is, in bands of `PLAIN_ROWS` rows whatever it comes in.
+
+    `band_done` is called after every band was used and may raise to stop.
+    """
+    for band in RowReader(rows).bands(layout.height, rows=PLAIN_ROWS):
+        yield to_planes(band)
+        band_done()
 
 
 def softened(bands: Iterable[Band], *, strength: float) -> Iterator[Band]:
@@ -153,43 +208,17 @@ def _soft(band: Band, *, above: Band | None, below: Band | None, strength: float
     return soft
 
 
-def quantized(bands: Iterable[Band], *, sample_max: int) -> Iterator[NDArray[Samples]]:
+def quantized(bands: Iterable[Band], *, sample_max: int) -> Iterator[Rows]:
     """Round planes in 0..1 to integer samples (rows, width, planes), clipping what passes."""
     dtype: type[Samples] = np.uint8 if sample_max == np.iinfo(np.uint8).max else np.uint16
     for band in bands:
-        levels = np.clip(band, 0, 1) * np.float32(sample_max) + np.float32(0.5)
-        yield levels.astype(dtype).transpose(1, 2, 0)
-
-
-def filled_under_transparency(
-    pixels: NDArray[Samples], alpha: NDArray[Samples]
-) -> NDArray[Samples]:
-    """Carry the colours of visible pixels into fully transparent ones.
-
-    What lies under full transparency is arbitrary, often black; a network that sees it next to an
-    edge draws a fringe. Holes are filled from ever coarser averages of what is visible.
-    """
-    clear = alpha == 0
-    if not clear.any() or clear.all():
-        return pixels
-    colour = _pulled(pixels.astype(np.float32), ~clear)
-    return np.where(clear[..., np.newaxis], np.rint(colour).astype(pixels.dtype), pixels)
-
-
-def _pulled(colour: Band, known: NDArray[np.bool_]) -> Band:
-    """Return colours (H, W, C) with every unknown one taken from a picture of half the size."""
-    if known.all():
-        return colour
-    height, width = known.shape
-    odd = ((0, height % 2), (0, width % 2), (0, 0))
-    weight = known[..., np.newaxis].astype(np.float32)
-    halves = [
-        np.pad(plane, odd).reshape(-(-height // 2), 2, -(-width // 2), 2, -1).sum((1, 3))
-        for plane in (colour * weight, weight)
-    ]
-    coarse = _pulled(halves[0] / np.maximum(halves[1], 1), halves[1][..., 0] > 0)
-    spread = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-    return np.where(known[..., np.newaxis], colour, spread)
+        levels = np.clip(band, 0, 1)
+        levels *= np.float32(sample_max)
+        levels += np.float32(0.5)
+        samples = np.empty((*band.shape[1:], len(band)), dtype)
+        for plane, values in enumerate(levels):
+            samples[..., plane] = values
+        yield samples
 
 
 def check_cancelled(cancel: Callable[[], bool] | None) -> None:

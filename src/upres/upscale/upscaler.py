@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from upres.errors import InvalidOption
-from upres.image.picture import Picture
+from upres.image.picture import Layout, Picture, Rows
 from upres.upscale.resample import LANCZOS, Band, resize_bands
+from upres.upscale.rows import checked_rows, forked
 from upres.upscale.steps import (
+    PLAIN_ROWS,
     check_cancelled,
-    filled_under_transparency,
     network_function,
     plain_bands,
     quantized,
@@ -22,12 +23,10 @@ from upres.upscale.steps import (
     tiled_bands,
 )
 from upres.upscale.tiles import TilePlan, plan_tiles
+from upres.upscale.transparency import bounded_alpha, filled_rows
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from upres.engines.base import Session
-    from upres.image.picture import Samples
     from upres.models.spec import ModelSpec
     from upres.upscale.resample import Kernel
 
@@ -51,9 +50,10 @@ class Options:
             raise InvalidOption("soften", self.soften, "a number from 0 to 1")
 
 
-_BAND_BYTES = 256 * 2**20
+_BAND_BYTES = 192 * 2**20
 """What one row of tiles, enlarged and as wide as the picture, may hold."""
-_BAND_PIXEL_BYTES = 3 * 4
+_SAMPLE_BYTES = 4
+_COLOUR_PLANES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +65,15 @@ class Network:
     tile_memory_bytes: int = 768 * 2**20
     """What the engine may use for one tile."""
 
-    def plan(self, *, width: int, height: int) -> TilePlan:
-        """Place tiles over a picture of that size."""
+    def plan(self, *, width: int, height: int, planes: int = _COLOUR_PLANES) -> TilePlan:
+        """Place tiles over a picture of that size; `planes` counts alpha."""
+        row_bytes = width * self.spec.scale**2 * planes * _SAMPLE_BYTES
         return plan_tiles(
             width,
             height,
             halo_px=self.spec.halo_px,
             budget_px=self.tile_memory_bytes // self.spec.working_bytes_per_px,
-            tallest_px=_BAND_BYTES // (width * self.spec.scale**2 * _BAND_PIXEL_BYTES),
+            tallest_px=_BAND_BYTES // row_bytes + self.spec.halo_px,
         )
 
 
@@ -81,6 +82,50 @@ class Interpolation:
     """A baseline: no network, only a kernel."""
 
     kernel: Kernel
+
+
+def enlarge_rows(
+    rows: Iterable[Rows],
+    layout: Layout,
+    method: Network | Interpolation,
+    *,
+    width: int,
+    height: int,
+    options: Options,
+    plan: TilePlan | None = None,
+    progress: ProgressCallback | None = None,
+    cancel: CancelCheck | None = None,
+) -> Iterator[Rows]:
+    """Enlarge a picture of that layout to `width` x `height` pixels; yields rows from the top.
+
+    `rows` bring the picture from the top in bands of any heights; results come in bands of other
+    heights, of the same sample type and planes. Neither picture is ever held whole. A network
+    enlarges by its own factor, then Lanczos takes the result to the size asked for. `plan` replaces
+    the tile plan the network would choose. Raises Cancelled, EngineFailed, UnreadablePicture when
+    rows are missing or too many, and whatever `rows` raise.
+    """
+    check_cancelled(cancel)
+    source = checked_rows(rows, layout)
+    seen: Iterable[Rows] = ()
+    if layout.alpha:
+        source, seen = forked(source)
+        source = filled_rows(source, layout)
+    if isinstance(method, Network):
+        plan = plan or method.plan(width=layout.width, height=layout.height, planes=layout.planes)
+        tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
+        bands = _network_bands(source, layout, method, plan, options, tick)
+        scale, kernel = method.spec.scale, LANCZOS
+    else:
+        tick = _ticker(-(-layout.height // PLAIN_ROWS), progress, cancel)
+        bands = plain_bands(source, layout, band_done=tick)
+        scale, kernel = 1, method.kernel
+    size = (layout.height * scale, layout.width * scale)
+    resized = resize_bands(bands, size=size, to=(height, width), kernel=kernel)
+    soft = softened(resized, strength=options.soften)
+    results = quantized(soft, sample_max=layout.sample_max)
+    if layout.alpha:
+        results = bounded_alpha(results, seen, layout, width=width, height=height)
+    yield from results
 
 
 def enlarge_picture(
@@ -94,61 +139,51 @@ def enlarge_picture(
     progress: ProgressCallback | None = None,
     cancel: CancelCheck | None = None,
 ) -> Picture:
-    """Enlarge a picture to `width` x `height` pixels.
-
-    Samples keep their type and number of planes; metadata travels on. A network enlarges by its own
-    factor, then Lanczos takes the result to the size asked for. `plan` replaces the tile plan the
-    network would choose. Raises Cancelled and EngineFailed.
-    """
-    layers = [picture.pixels]
-    if picture.alpha is not None:
-        layers = [
-            filled_under_transparency(picture.pixels, picture.alpha),
-            picture.alpha[..., np.newaxis],
-        ]
-    if isinstance(method, Network) and plan is None:
-        plan = method.plan(width=picture.width, height=picture.height)
-    tick = _ticker(len(layers) * (plan.tiles if plan else 1), progress, cancel)
-
-    def enlarged(samples: NDArray[Samples]) -> NDArray[Samples]:
-        bands = _first_bands(samples, method, plan, options, tick)
-        size = _size_after(samples, method)
-        kernel = LANCZOS if isinstance(method, Network) else method.kernel
-        resized = resize_bands(bands, size=size, to=(height, width), kernel=kernel)
-        soft = softened(resized, strength=options.soften)
-        return _collected(
-            quantized(soft, sample_max=picture.sample_max),
-            np.empty((height, width, samples.shape[2]), samples.dtype),
-        )
-
-    results = [enlarged(layer) for layer in layers]
-    return Picture(
-        pixels=results[0],
-        alpha=results[1][..., 0] if results[1:] else None,
-        metadata=picture.metadata,
-    )
+    """Enlarge a whole picture as `enlarge_rows` does; metadata travels on."""
+    layout = picture.layout.sized(width=width, height=height)
+    pixels = np.empty((height, width, layout.planes - layout.alpha), layout.dtype)
+    alpha = np.empty((height, width), layout.dtype) if layout.alpha else None
+    row = 0
+    for band in enlarge_rows(
+        _picture_rows(picture),
+        picture.layout,
+        method,
+        width=width,
+        height=height,
+        options=options,
+        plan=plan,
+        progress=progress,
+        cancel=cancel,
+    ):
+        stop = row + len(band)
+        pixels[row:stop] = band[..., : pixels.shape[2]]
+        if alpha is not None:
+            alpha[row:stop] = band[..., -1]
+        row = stop
+    return Picture(pixels=pixels, alpha=alpha, metadata=picture.metadata)
 
 
-def _first_bands(
-    samples: NDArray[Samples],
-    method: Network | Interpolation,
-    plan: TilePlan | None,
+def _picture_rows(picture: Picture) -> Iterator[Rows]:
+    if picture.alpha is None:
+        yield picture.pixels
+        return
+    for start in range(0, picture.height, PLAIN_ROWS):
+        stop = start + PLAIN_ROWS
+        yield np.dstack([picture.pixels[start:stop], picture.alpha[start:stop]])
+
+
+def _network_bands(
+    rows: Iterable[Rows],
+    layout: Layout,
+    method: Network,
+    plan: TilePlan,
     options: Options,
     tick: Callable[[], None],
 ) -> Iterator[Band]:
-    if isinstance(method, Interpolation) or plan is None:
-        yield from plain_bands(samples)
-        tick()
-        return
     function = network_function(method.spec, method.session)
     if options.tta:
         function = self_ensemble(function)
-    yield from tiled_bands(samples, function, plan=plan, scale=method.spec.scale, tile_done=tick)
-
-
-def _size_after(samples: NDArray[Samples], method: Network | Interpolation) -> tuple[int, int]:
-    scale = method.spec.scale if isinstance(method, Network) else 1
-    return samples.shape[0] * scale, samples.shape[1] * scale
+    return tiled_bands(rows, layout, function, plan=plan, scale=method.spec.scale, tile_done=tick)
 
 
 def _ticker(
@@ -156,7 +191,6 @@ def _ticker(
 ) -> Callable[[], None]:
     """Return what is called after each tile: it counts, reports, and stops when asked to."""
     done = 0
-    check_cancelled(cancel)
 
     def tick() -> None:
         nonlocal done
@@ -166,11 +200,3 @@ def _ticker(
         check_cancelled(cancel)
 
     return tick
-
-
-def _collected(bands: Iterator[NDArray[Samples]], into: NDArray[Samples]) -> NDArray[Samples]:
-    row = 0
-    for band in bands:
-        into[row : row + len(band)] = band
-        row += len(band)
-    return into

@@ -1,0 +1,1 @@
+"""Measures models on pictures and on this machine, for `upres bench`."""

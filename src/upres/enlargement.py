@@ -1,0 +1,131 @@
+"""One picture file on its way to a larger one: looked at, checked, then streamed through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from upres.image.decode import Decoder
+from upres.image.encode import Encoder
+from upres.image.formats import check_holds, check_sides
+from upres.image.metadata import without_location
+from upres.upscale.upscaler import Options, enlarge_rows
+
+if TYPE_CHECKING:
+    from upres.image.limits import Limits
+    from upres.image.picture import Format, Header, Metadata
+    from upres.upscale.size import SizeRequest
+    from upres.upscale.upscaler import CancelCheck, Interpolation, Network, ProgressCallback
+
+
+class PictureWarning(UserWarning):
+    """A picture was read whole although its file is odd; the text says in what way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """How a result is written."""
+
+    format: Format
+    quality: int = 95
+    """1..100, for the lossy formats."""
+    strip_metadata: bool = False
+    """Drop EXIF, XMP and IPTC; the profile and the density stay."""
+    strip_location: bool = False
+    """Drop what tells where a picture was taken."""
+
+
+class Enlargement:
+    """A picture whose header was read and found fit to be enlarged; no pixel is decoded yet.
+
+    Nothing is ever held whole: rows are decoded, enlarged and encoded in bands.
+    """
+
+    def __init__(self, data: bytes, *, name: str, size: SizeRequest, limits: Limits) -> None:
+        """Look at a picture file's bytes, `name` in errors.
+
+        Raises UnreadablePicture, UnsupportedPicture, PictureTooLarge and InvalidOption.
+        """
+        self.name = name
+        self.decoder = Decoder(data, name=name)
+        limits.check_input(self.header, name=name)
+        self.width, self.height = size.size_for(width=self.header.width, height=self.header.height)
+        limits.check_output(
+            width=self.width, height=self.height, frames=self.header.frames, name=name
+        )
+
+    @property
+    def header(self) -> Header:
+        """The source's header."""
+        return self.decoder.header
+
+    @property
+    def factor(self) -> float:
+        """How many times larger the result is, along the axis that grows more."""
+        return max(self.width / self.header.width, self.height / self.header.height)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the file without making it unreadable; complete after `write`."""
+        return self.decoder.warnings
+
+    def check_format(self, format: Format) -> None:  # noqa: A002
+        """Raise PictureTooLarge or InvalidOption where a format cannot hold the result."""
+        check_sides(format, width=self.width, height=self.height, name=self.name)
+        check_holds(format, self.header, name=self.name)
+
+    def write(
+        self,
+        target: BinaryIO,
+        method: Network | Interpolation,
+        *,
+        delivery: Delivery,
+        options: Options,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCheck | None = None,
+    ) -> None:
+        """Enlarge the picture into a binary file object, frame by frame, band by band.
+
+        `progress` is called with (tiles done, tiles in all), over all frames. Raises
+        UnreadablePicture, Cancelled, EngineFailed, and an OSError of `target` as it is; what was
+        written until then is no whole picture.
+        """
+        header = self.header
+        with Encoder(
+            target,
+            format=delivery.format,
+            layout=header.layout.sized(width=self.width, height=self.height),
+            metadata=self._metadata(delivery),
+            frames=header.frames,
+            animation=header.animation,
+            quality=delivery.quality,
+        ) as encoder:
+            for frame, rows in enumerate(self.decoder.frames()):
+                for enlarged in enlarge_rows(
+                    rows,
+                    header.layout,
+                    method,
+                    width=self.width,
+                    height=self.height,
+                    options=options,
+                    progress=_of_all_frames(progress, frame=frame, frames=header.frames),
+                    cancel=cancel,
+                ):
+                    encoder.write(enlarged)
+
+    def _metadata(self, delivery: Delivery) -> Metadata:
+        metadata = self.decoder.metadata.denser(
+            self.width / self.header.width, self.height / self.header.height
+        )
+        if delivery.strip_metadata:
+            return metadata.stripped()
+        return without_location(metadata) if delivery.strip_location else metadata
+
+
+def _of_all_frames(
+    progress: ProgressCallback | None, *, frame: int, frames: int
+) -> ProgressCallback | None:
+    """Count the tiles of one frame as a part of all frames' tiles."""
+    if progress is None or frames == 1:
+        return progress
+    return lambda done, total: progress(frame * total + done, frames * total)

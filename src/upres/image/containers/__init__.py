@@ -1,0 +1,1 @@
+"""What the formats' files say of themselves that libvips does not tell, or does not check."""
