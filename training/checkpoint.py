@@ -32,9 +32,13 @@ def read(path: Path) -> State:
     return state
 
 
-def load_network(path: Path, *, averaged: bool = True) -> Network:
-    """Rebuild the network of a checkpoint with its averaged (default) or raw weights."""
-    state = read(path)
+def load_network(path: Path) -> Network:
+    """Rebuild the network of a checkpoint with its averaged weights."""
+    return network_of(read(path))
+
+
+def network_of(state: State) -> Network:
+    """Build the network of a loaded checkpoint with its averaged weights."""
     network = Network(NetworkSpec(**state["spec"]))
-    network.load_state_dict(state["ema" if averaged else "weights"])
+    network.load_state_dict(state["ema"])
     return network.eval()

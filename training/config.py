@@ -2,55 +2,67 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from training.data import CropRule
+from training.batches import CropRule
+from training.degrade import Degradation
+from training.losses import Loss
 from training.networks import NetworkSpec
+from training.schedule import Schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Learning rate over the updates: a short warm-up, a constant part, a cosine to zero.
-
-    `decay_updates` at or above `updates` gives the plain cosine schedule. A small one lets
-    training go on over many sessions and be finished whenever wanted.
-    """
-
-    updates: int
-    decay_updates: int
-    learning_rate: float
-    warmup_updates: int = 300
-    optimizer: Literal["adam", "muon"] = "adam"
-    average: float = 0.999
-    clip_norm: float = 1.0
-
-
-@dataclass(frozen=True)
 class Config:
-    """Everything that decides what a training run computes, apart from the pictures."""
+    """Everything that decides what a training run computes, apart from the pictures.
+
+    `start_from` names the model whose weights a new run takes over; of another scale, it gives
+    its trunk. Without `degradation` low resolution is MATLAB's bicubic and nothing else.
+    """
 
     name: str
     network: NetworkSpec
     schedule: Schedule
     crops: CropRule = field(default_factory=CropRule)
+    degradation: Degradation | None = None
+    loss: Loss = field(default_factory=Loss)
     exclude: tuple[str, ...] = ()
+    start_from: str | None = None
     seed: int = 0
+
+    def digest(self) -> str:
+        """Return a sha256 of all entries."""
+        return digest_of(asdict(self))
+
+
+def digest_of(entries: dict[str, Any]) -> str:
+    """Return the sha256 of a configuration's entries, however they were written."""
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def read_config(path: Path) -> Config:
     """Read a configuration; an unknown or missing entry is an error."""
     with path.open("rb") as file:
         table = tomllib.load(file)
+    degradation = table.pop("degradation", None)
     return Config(
         name=path.stem,
         network=NetworkSpec(**table.pop("network")),
         schedule=Schedule(**table.pop("schedule")),
         crops=CropRule(**table.pop("crops", {})),
+        degradation=None if degradation is None else _degradation(degradation),
+        loss=Loss(**table.pop("loss", {})),
         exclude=tuple(table.pop("exclude", ())),
         **table,
     )
+
+
+def _degradation(table: dict[str, Any]) -> Degradation:
+    pairs = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+    return Degradation(**{**table, **pairs})

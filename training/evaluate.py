@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from training.networks import Network
 
+BENCHMARKS = Path(__file__).parents[2] / "shared" / "bench"
+"""Where the benchmark sets lie unless said otherwise: one folder each, pictures in HR/."""
+
 LUMA_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
 """BT.601 studio luma of 0..255 RGB (the offset of 16 cancels in a difference)."""
 
@@ -35,7 +38,8 @@ def luma_psnr_db(result: Picture, truth: Picture, border_px: int) -> float:
     """Return the luma PSNR in dB of two (H, W, 3) pictures without their border."""
     difference = (result.astype(np.float64) - truth) @ LUMA_WEIGHTS
     inner = difference[border_px:-border_px, border_px:-border_px]
-    return float(10 * np.log10(255**2 / np.mean(inner**2)))
+    error = float(np.mean(inner**2))
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
 def pairs(folder: Path, scale: int) -> list[tuple[Picture, Picture]]:
@@ -86,6 +90,17 @@ def enlarge_with_onnx(path: Path) -> Enlarge:
     return enlarge
 
 
+def open_model(path: Path, scale: int) -> tuple[Enlarge, int]:
+    """Open a checkpoint (.pt) or an .onnx and return its function and its scale.
+
+    `scale` is what an .onnx enlarges by; a checkpoint knows.
+    """
+    if path.suffix == ".onnx":
+        return enlarge_with_onnx(path), scale
+    network = load_network(path)
+    return enlarge_with(network), network.spec.scale
+
+
 def to_picture(batch: NDArray[np.float32]) -> Picture:
     """Round (1, 3, H, W) in 0..1 to an 8-bit picture (H, W, 3)."""
     levels = np.rint(batch[0].transpose(1, 2, 0) * 255)
@@ -100,12 +115,7 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+", help="folders holding HR/*.png")
     parser.add_argument("--scale", type=int, default=3, help="the enlargement of an .onnx")
     options = parser.parse_args()
-    scale = options.scale
-    if options.model.suffix == ".onnx":
-        enlarge = enlarge_with_onnx(options.model)
-    else:
-        network = load_network(options.model)
-        scale, enlarge = network.spec.scale, enlarge_with(network)
+    enlarge, scale = open_model(options.model, options.scale)
     for folder in options.sets:
         print(f"{folder.name} x{scale}: {mean_psnr_db(enlarge, folder, scale):.3f} dB")
 

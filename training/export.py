@@ -13,15 +13,17 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from training.checkpoint import load_network
+from training.card import card_path, write_card
+from training.checkpoint import network_of, read
+from training.evaluate import BENCHMARKS
 from training.networks import (
     INPUT_MEAN,
     LEAKY_SLOPE,
     AttentionBlock,
     Network,
+    PlainBlock,
     ResidualBlock,
     fold,
-    parameter_count,
 )
 
 if TYPE_CHECKING:
@@ -77,11 +79,13 @@ def build_model(network: Network) -> onnx.ModelProto:
     graph = GraphWriter()
     mean = graph.constant("mean", np.full((1, 3, 1, 1), INPUT_MEAN, np.float32))
     start = graph.conv("head", network.head, graph.add("Sub", "centred", ["input", mean]))
-    source = start
+    plain = network.spec.block == "plain"
+    source = graph.activation("head.activation", network.activation, start) if plain else start
     for index, block in enumerate(network.blocks):
         source = _write_block(graph, f"block{index:02d}", block, source)
-    merged = graph.add("Add", "merged", [start, graph.conv("merge", network.merge, source)])
-    residual = graph.conv("tail", network.tail, merged)
+    if not plain:
+        source = graph.add("Add", "merged", [start, graph.conv("merge", network.merge, source)])
+    residual = graph.conv("tail", network.tail, source)
     _write_shuffle(graph, network.spec.scale, residual)
     model = _wrap(graph, network.spec.scale)
     onnx.checker.check_model(model, full_check=True)
@@ -94,6 +98,9 @@ def _write_block(graph: GraphWriter, name: str, block: nn.Module, source: str) -
         active = graph.activation(f"{name}.activation", block.activation, first)
         second = graph.conv(f"{name}.second", block.second, active)
         return graph.add("Add", f"{name}.sum", [source, second])
+    if isinstance(block, PlainBlock):
+        first = graph.conv(f"{name}.first", block.first, source)
+        return graph.activation(f"{name}.activation", block.activation, first)
     assert isinstance(block, AttentionBlock)
     y = graph.conv(f"{name}.first", block.first, source)
     y = graph.activation(f"{name}.activation1", block.activation, y)
@@ -148,16 +155,30 @@ def export(network: Network, path: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def export_with_card(checkpoint: Path, onnx_path: Path, tests: Path) -> str:
+    """Export a checkpoint's averaged weights with a model card beside; return the sha256.
+
+    Weights that were not trained here come without a record of it, and get no card.
+    """
+    state = read(checkpoint)
+    network = network_of(state)
+    digest = export(network, onnx_path)
+    if "update" in state:
+        write_card(state, network, onnx_path, digest, tests)
+    return digest
+
+
 def main() -> None:
     """Export a checkpoint's averaged weights from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("onnx", type=Path)
+    parser.add_argument("--tests", type=Path, default=BENCHMARKS, help="for the card's scores")
     options = parser.parse_args()
-    network = load_network(options.checkpoint)
-    digest = export(network, options.onnx)
-    size = options.onnx.stat().st_size
-    print(f"{options.onnx}: {parameter_count(fold(network))} parameters, {size} bytes, {digest}")
+    digest = export_with_card(options.checkpoint, options.onnx, options.tests)
+    print(f"{options.onnx}: {options.onnx.stat().st_size} bytes, {digest}")
+    if card_path(options.onnx).exists():
+        print(f"its card: {card_path(options.onnx)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The super-resolution networks: residual trunks of convolutions with a pixel-shuffle tail."""
+"""The super-resolution networks: trunks of 3x3 convolutions with a pixel-shuffle tail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BlockKind = Literal["residual", "attention"]
+BlockKind = Literal["residual", "attention", "plain"]
 ConvKind = Literal["plain", "branches", "expanded"]
 ActivationKind = Literal["relu", "leaky", "silu", "prelu"]
 
@@ -25,7 +25,8 @@ class NetworkSpec:
 
     `scale` is the enlargement (1 keeps the size), `features` the trunk's channels, `blocks` its
     depth. `conv` only says how the 3x3 kernels are parameterised while training: every kind folds
-    to "plain".
+    to "plain". Blocks of the kind "plain" are one convolution each, with no sum inside or around
+    the trunk: the fastest there is.
     """
 
     scale: int
@@ -85,6 +86,23 @@ class ResidualBlock(nn.Module):
         return out
 
 
+class PlainBlock(nn.Module):
+    """activation(conv(x)), the kernel starting as identity plus noise.
+
+    It trains like a residual block whose sum is folded into the kernel.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.first = trunk_conv(spec)
+        self.activation = make_activation(spec)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, features, H, W) to the same shape."""
+        out: Tensor = self.activation(self.first(x))
+        return out
+
+
 class AttentionBlock(nn.Module):
     """x + (x + y) * (sigmoid(y) - 0.5), y three convolutions deep: SPAN's parameter-free gate.
 
@@ -106,16 +124,26 @@ class AttentionBlock(nn.Module):
         return out
 
 
+BLOCKS: dict[BlockKind, type[nn.Module]] = {
+    "residual": ResidualBlock,
+    "attention": AttentionBlock,
+    "plain": PlainBlock,
+}
+
+
 class Network(nn.Module):
     """Enlarges RGB 0..1, (N, 3, H, W) to (N, 3, scale*H, scale*W), unclipped."""
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
-        block = ResidualBlock if spec.block == "residual" else AttentionBlock
+        block = BLOCKS[spec.block]
         self.head = nn.Conv2d(3, spec.features, 3, padding=1)
         self.blocks = nn.ModuleList(block(spec) for _ in range(spec.blocks))
-        self.merge = nn.Conv2d(spec.features, spec.features, 3, padding=1)
+        if spec.block == "plain":
+            self.activation = make_activation(spec)
+        else:
+            self.merge = nn.Conv2d(spec.features, spec.features, 3, padding=1)
         self.tail = nn.Conv2d(spec.features, 3 * spec.scale**2, 3, padding=1)
         self._initialise()
 
@@ -128,18 +156,28 @@ class Network(nn.Module):
                 nn.init.zeros_(module.bias)
                 with torch.no_grad():
                     module.weight *= {"head": 1.0, "tail": 0.03}.get(name, 0.3)
+        for block in self.blocks:
+            if isinstance(block, PlainBlock):
+                kernel = block.first.kernel if self.spec.conv != "plain" else block.first.weight
+                assert isinstance(kernel, Tensor)
+                with torch.no_grad():
+                    kernel[:, :, 1, 1] += torch.eye(self.spec.features)
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarge a batch of RGB pictures in 0..1; the result is float32 and unclipped."""
-        start = self.head(x - INPUT_MEAN)
-        y = start
-        for block in self.blocks:
-            y = block(y)
-        residual = self.tail(start + self.merge(y)).float()
+        residual = self.tail(self._trunk(self.head(x - INPUT_MEAN))).float()
         # The picture itself goes to every sub-pixel: the trunk only has to learn the difference.
         shortcut = x.float().repeat_interleave(self.spec.scale**2, 1)
         enlarged: Tensor = functional.pixel_shuffle(residual + shortcut, self.spec.scale)
         return enlarged
+
+    def _trunk(self, start: Tensor) -> Tensor:
+        plain = self.spec.block == "plain"
+        y = self.activation(start) if plain else start
+        for block in self.blocks:
+            y = block(y)
+        out: Tensor = y if plain else start + self.merge(y)
+        return out
 
 
 def trunk_conv(spec: NetworkSpec) -> nn.Module:

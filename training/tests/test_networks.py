@@ -9,8 +9,10 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from training.config import Config, read_config
 from training.export import build_model, export
-from training.networks import Network, NetworkSpec, fold
+from training.networks import ConvKind, Network, NetworkSpec, fold, parameter_count
+from training.train import CONFIGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,8 @@ SPECS = [
     NetworkSpec(scale=3, features=8, blocks=2, conv="expanded", activation="leaky"),
     NetworkSpec(scale=4, features=8, blocks=1, block="attention", activation="silu"),
     NetworkSpec(scale=3, features=8, blocks=2, conv="branches"),
+    NetworkSpec(scale=2, features=8, blocks=3, block="plain"),
+    NetworkSpec(scale=3, features=8, blocks=2, block="plain", conv="expanded", activation="prelu"),
 ]
 
 
@@ -70,3 +74,36 @@ def test_export_is_deterministic(tmp_path: Path) -> None:
     network = network_of(SPECS[2])
     digests = {export(network, tmp_path / f"{turn}.onnx") for turn in range(2)}
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("conv", ["plain", "expanded"])
+def test_a_plain_trunk_starts_around_identity(conv: ConvKind) -> None:
+    """The middle of each untrained kernel has ones on its diagonal, beside the noise."""
+    torch.manual_seed(0)
+    network = fold(Network(NetworkSpec(2, features=32, blocks=4, block="plain", conv=conv)))
+    state = network.state_dict()
+    for index in range(4):
+        middle = state[f"blocks.{index}.first.weight"][:, :, 1, 1].numpy()
+        diagonal = np.diagonal(middle)
+        assert diagonal.mean() == pytest.approx(1, abs=0.1)
+        assert (middle.sum() - diagonal.sum()) / 32**2 == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["fast-x2", "fast-x3", "fast-x4"])
+def test_fast_keeps_to_its_size(name: str) -> None:
+    """At most 65 thousand parameters, biases included."""
+    assert parameter_count(fold(Network(config_of(name).network))) <= 65_000
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_photo_is_lite_again(scale: int) -> None:
+    """The same tensors: a strength between the two is an interpolation of weights."""
+    lite, photo = (Network(config_of(f"{name}-x{scale}").network) for name in ("lite", "photo"))
+    assert parameter_count(lite) <= 600_000
+    shapes = [{k: v.shape for k, v in net.state_dict().items()} for net in (lite, photo)]
+    assert shapes[0] == shapes[1]
+
+
+def config_of(name: str) -> Config:
+    """Read a committed configuration."""
+    return read_config(CONFIGS / f"{name}.toml")

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from training.batches import CropRule
 from training.checkpoint import read, write_atomically
-from training.config import Config, Schedule, read_config
-from training.data import Corpus, CropRule, find_pictures
+from training.config import Config, read_config
+from training.data import Corpus, find_pictures
+from training.losses import Loss
 from training.networks import NetworkSpec
-from training.train import Limits, Session, Trainer, learning_rate
+from training.schedule import Schedule, learning_rate, timed_learning_rate
+from training.session import Limits, Session
+from training.tests.pictures import corpus_of, noise
+from training.train import CONFIGS
+from training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEDULE = Schedule(updates=8, decay_updates=4, learning_rate=1e-3, warmup_updates=2)
 CONFIG = Config(
@@ -29,11 +37,7 @@ CONFIG = Config(
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
     """Return a corpus of two pictures of noise."""
-    random = np.random.default_rng(1)
-    for name in ("a", "b"):
-        noise = random.integers(0, 256, (40, 50, 3)).astype(np.uint8)
-        Image.fromarray(noise).save(tmp_path / f"{name}.png")
-    return Corpus(find_pictures([tmp_path]), 2, 12)
+    return corpus_of(tmp_path / "pictures", [noise(40, 50, seed) for seed in (1, 2)])
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
@@ -56,18 +60,111 @@ def test_resuming_changes_nothing(
             assert torch.equal(second.state()[kind][name], expected), name
 
 
+def test_a_checkpoint_of_the_first_kind_continues_exactly(corpus: Corpus, tmp_path: Path) -> None:
+    """It lacks everything that was added to checkpoints later."""
+    straight, second = (Trainer(CONFIG, corpus) for _ in range(2))
+    for _ in range(3):
+        straight.advance()
+    state = straight.state()
+    for added in ("config", "total_minutes", "finished", "folders", "ancestors"):
+        del state[added]
+    write_atomically(state, tmp_path / "run.pt")
+    second.restore(read(tmp_path / "run.pt"))
+    for trainer in (straight, second):
+        trainer.advance()
+    for name, expected in straight.state()["weights"].items():
+        assert torch.equal(second.state()["weights"][name], expected), name
+
+
 def test_a_session_saves_and_logs(corpus: Corpus, tmp_path: Path) -> None:
     """Stopping leaves a checkpoint and a log line."""
-    session = Session(Trainer(CONFIG, corpus), tmp_path / "out", tests=[])
+    session = Session(Trainer(CONFIG, corpus), tmp_path / "out", tmp_path)
     session.run(Limits(updates=2))
-    assert read(session.checkpoint)["update"] == 2
+    state = read(session.checkpoint)
+    assert state["update"] == 2
+    assert not state["finished"]
+    assert state["folders"] == {"pictures": 2}
     assert '"update": 2' in session.log.read_text("utf-8")
+
+
+def test_a_signal_stops_after_the_update(corpus: Corpus, tmp_path: Path) -> None:
+    """With the checkpoint saved, and the process' own handler back in place."""
+    trainer = Trainer(CONFIG, corpus)
+    session = Session(trainer, tmp_path / "out", tmp_path)
+    advance, before = trainer.advance, signal.getsignal(signal.SIGTERM)
+
+    def advance_and_be_stopped() -> None:
+        advance()
+        signal.raise_signal(signal.SIGTERM)
+
+    trainer.advance = advance_and_be_stopped  # type: ignore[method-assign]
+    session.run(Limits())
+    assert read(session.checkpoint)["update"] == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_ends_with_its_schedule(corpus: Corpus, tmp_path: Path) -> None:
+    """And is marked as finished."""
+    session = Session(Trainer(CONFIG, corpus), tmp_path / "out", tmp_path)
+    session.run(Limits())
+    assert read(session.checkpoint)["update"] == SCHEDULE.updates
+    assert read(session.checkpoint)["finished"]
+
+
+def test_a_schedule_cut_off_behind_the_run_is_refused(corpus: Corpus) -> None:
+    """It would end at a high learning rate and count as finished."""
+    first = Trainer(CONFIG, corpus)
+    for _ in range(3):
+        first.advance()
+    shorter = replace(CONFIG, schedule=replace(SCHEDULE, updates=2))
+    with pytest.raises(ValueError, match="has not decayed"):
+        Trainer(shorter, corpus).restore(first.state())
 
 
 def test_the_schedule_warms_up_holds_and_ends_at_zero() -> None:
     """Rates rise, stay, fall and end."""
     rates = [learning_rate(SCHEDULE, update) for update in range(9)]
     assert rates[0] < rates[1] == rates[4] > rates[5] > rates[7] > rates[8] == 0
+
+
+def test_a_timed_schedule_ends_at_zero_when_the_time_is_over(corpus: Corpus) -> None:
+    """However many updates there were; a short one does not stay in its warm-up."""
+    slow = replace(SCHEDULE, warmup_updates=10**6)
+    rates = [timed_learning_rate(slow, 10, elapsed) for elapsed in (0.01, 0.05, 0.5, 0.99, 1)]
+    assert rates[0] < rates[1] > rates[2] > rates[3] > rates[4] == 0
+    assert rates[2] == pytest.approx(slow.learning_rate / 2)
+    trainer = Trainer(CONFIG, corpus, total_minutes=2)
+    trainer.seconds = 60
+    trainer.update = 3
+    assert trainer.rate == pytest.approx(CONFIG.schedule.learning_rate / 2)
+    assert not trainer.finished
+    trainer.seconds = 120
+    assert trainer.finished
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_another_scale_takes_the_trunk(corpus: Corpus, scale: int, tmp_path: Path) -> None:
+    """Everything but the last convolution; the same scale takes that too."""
+    parent = Trainer(CONFIG, corpus)
+    parent.advance()
+    config = replace(CONFIG, name="child", network=replace(CONFIG.network, scale=scale), seed=9)
+    own = corpus_of(tmp_path / "own", [noise(60, 60)], scale=scale)
+    child, fresh = (Trainer(config, own) for _ in range(2))
+    child.start_from(parent.state())
+    for name, tensor in child.network.state_dict().items():
+        taken = scale == 2 or not name.startswith("tail")
+        source = parent.average if taken else fresh.network
+        assert torch.equal(tensor, source.state_dict()[name]), name
+        assert torch.equal(tensor, child.average.state_dict()[name]), name
+    assert [run["name"] for run in child.state()["ancestors"]] == ["tiny"]
+
+
+def test_another_trunk_is_refused(corpus: Corpus) -> None:
+    """A different width or depth is not this model's trunk."""
+    parent = Trainer(CONFIG, corpus).state()
+    deeper = replace(CONFIG, network=replace(CONFIG.network, blocks=2))
+    with pytest.raises(ValueError, match="does not fit"):
+        Trainer(deeper, corpus).start_from(parent)
 
 
 def test_test_sets_and_excluded_folders_are_never_trained_on(tmp_path: Path) -> None:
@@ -82,7 +179,20 @@ def test_test_sets_and_excluded_folders_are_never_trained_on(tmp_path: Path) -> 
 
 def test_the_configurations_are_readable() -> None:
     """Every committed configuration parses into its types."""
-    paths = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+    paths = sorted(CONFIGS.glob("*.toml"))
     assert paths
     for path in paths:
-        assert read_config(path).name == path.stem
+        config = read_config(path)
+        assert config.name == path.stem
+        assert path.stem.endswith(f"-x{config.network.scale}")
+        assert (config.degradation is not None) == path.stem.startswith("photo")
+
+
+def test_the_longest_run_keeps_its_meaning() -> None:
+    """Entries that were added to configurations later have the values it began with."""
+    config = read_config(CONFIGS / "lite-x3.toml")
+    assert config.loss == Loss("l1", colour_shift=0)
+    assert config.degradation is None
+    assert config.start_from is None
+    assert config.network == NetworkSpec(3, 48, 13, "residual", "plain", "relu")
+    assert config.crops == CropRule(48, 16, 0.8)

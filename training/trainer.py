@@ -1,0 +1,149 @@
+"""One training run: network, averaged weights, optimizers, and the update that moves them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from training.batches import Batches
+from training.checkpoint import State
+from training.networks import Network, NetworkSpec
+from training.optimizer import Optimizers
+from training.schedule import learning_rate, timed_learning_rate
+
+if TYPE_CHECKING:
+    from training.config import Config
+    from training.data import Corpus
+
+TAIL = "tail."
+"""Beginning of the names of the last convolution, the one that depends on the scale."""
+
+
+class Trainer:
+    """The state of a run: everything a checkpoint holds.
+
+    `total_minutes` lays the schedule out over that training time instead of over
+    `schedule.updates`. `folders` counts the pictures seen, `ancestors` are the runs whose
+    weights this one began with.
+    """
+
+    def __init__(
+        self, config: Config, corpus: Corpus, *, total_minutes: float | None = None
+    ) -> None:
+        self.config = config
+        self.batches = Batches(corpus, config.crops, config.seed, config.degradation)
+        self.total_minutes = total_minutes
+        self.folders: dict[str, int] = dict(corpus.folders)
+        self.ancestors: list[State] = []
+        torch.manual_seed(config.seed)
+        self.network = Network(config.network)
+        self.average = Network(config.network)
+        for network in (self.network, self.average):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average.load_state_dict(self.network.state_dict())
+        self.average.eval().requires_grad_(False)
+        self.optimizers = Optimizers(self.network, config.schedule.optimizer)
+        self.update = 0
+        self.seconds = 0.0
+        self.loss = math.nan
+
+    @property
+    def rate(self) -> float:
+        """Return the learning rate of the next update."""
+        schedule = self.config.schedule
+        if self.total_minutes is None:
+            return learning_rate(schedule, self.update)
+        return timed_learning_rate(schedule, self.update, self.seconds / 60 / self.total_minutes)
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the schedule has run out."""
+        if self.total_minutes is None:
+            return self.update >= self.config.schedule.updates
+        return self.seconds >= self.total_minutes * 60
+
+    def advance(self) -> None:
+        """Make one update."""
+        low, high = self.batches.take(self.update)
+        with torch.autocast("cpu", torch.bfloat16):
+            result = self.network(low)
+        loss = self.config.loss(result, high)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.schedule.clip_norm)
+        self.optimizers.step(self.rate)
+        self.update += 1
+        self._follow()
+        seen = float(loss.detach())
+        self.loss = seen if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * seen
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        # A short memory at first: the average must not carry the random start along.
+        keep = min(self.config.schedule.average, self.update / (self.update + 100))
+        targets: list[Tensor] = list(self.average.parameters())
+        sources: list[Tensor] = list(self.network.parameters())
+        torch._foreach_lerp_(targets, sources, 1 - keep)
+
+    def state(self) -> State:
+        """Return all that `restore` needs, and what a model card says."""
+        return {
+            "name": self.config.name,
+            "spec": asdict(self.config.network),
+            "config": asdict(self.config),
+            "update": self.update,
+            "seconds": self.seconds,
+            "total_minutes": self.total_minutes,
+            "finished": self.finished,
+            "loss": self.loss,
+            "folders": self.folders,
+            "ancestors": self.ancestors,
+            "weights": self.network.state_dict(),
+            "ema": self.average.state_dict(),
+            "optimizers": self.optimizers.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue where `state` was taken.
+
+        Raises ValueError for another network, and where the schedule was cut off behind the
+        run's back, which would end it at a high learning rate.
+        """
+        if NetworkSpec(**state["spec"]) != self.config.network:
+            raise ValueError(f"the checkpoint is of another network: {state['spec']}")
+        self.update, self.seconds = state["update"], state["seconds"]
+        if self.finished and not state.get("finished", False):
+            raise ValueError(
+                f"at update {self.update} the learning rate has not decayed: give the schedule "
+                "at least `decay_updates` more"
+            )
+        self.network.load_state_dict(state["weights"])
+        self.average.load_state_dict(state["ema"])
+        self.optimizers.restore(state["optimizers"])
+        self.loss = state["loss"]
+        self.ancestors = state.get("ancestors", [])
+        for folder, count in state.get("folders", {}).items():
+            self.folders[folder] = max(count, self.folders.get(folder, 0))
+
+    def start_from(self, state: State) -> None:
+        """Take over another run's averaged weights, with a fresh optimizer.
+
+        Of a network of another scale only the trunk is taken: everything but the last
+        convolution. Raises ValueError where the trunks differ.
+        """
+        other, own = NetworkSpec(**state["spec"]), self.config.network
+        weights: dict[str, Tensor] = dict(state["ema"])
+        if other.scale != own.scale:
+            weights = {k: v for k, v in weights.items() if not k.startswith(TAIL)}
+            tail = self.network.state_dict()
+            weights |= {k: v for k, v in tail.items() if k.startswith(TAIL)}
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"the trunk of {state['name']} does not fit {own}") from error
+        self.average.load_state_dict(self.network.state_dict())
+        parent = {key: state.get(key) for key in ("name", "update", "seconds", "folders")}
+        self.ancestors = [*state.get("ancestors", []), parent]
