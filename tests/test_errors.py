@@ -39,6 +39,14 @@ SAMPLES: dict[str, UpresError] = {
         errors.EngineFailed("openvino", "edsr-x3", "out of memory"),
         errors.EncodingFailed("AVIF", "out of luck"),
         errors.Cancelled(),
+        errors.JobMissing("abc"),
+        errors.JobNotReady("abc", "queued"),
+        errors.IdempotencyConflict("key"),
+        errors.BlobMissing("ab" * 32),
+        errors.DatabaseUnusable("jobs.db", "file is not a database"),
+        errors.DatabaseTooNew("jobs.db", found=2, known=1),
+        errors.QueueFull(queued_px=100, limit_px=90, retry_after_s=7),
+        errors.DatabaseBusy("jobs.db"),
     )
 }
 """One of each leaf, by its code."""
@@ -178,3 +186,4 @@ def test_errors_travel_between_processes(code: str) -> None:
     error = SAMPLES[code]
     arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
     assert (type(arrived), str(arrived), arrived.code) == (type(error), str(error), code)
+    assert vars(arrived) == vars(error)

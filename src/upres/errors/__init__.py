@@ -1,0 +1,121 @@
+"""Every error upres raises: one tree, each leaf with a stable code and a word on whose fault it is.
+
+UpresError
+├── CallerError            blame: caller (the picture or the request is at fault)
+│   ├── UnreadablePicture      bad-picture
+│   ├── UnsupportedPicture     unsupported-picture
+│   ├── PictureTooLarge        picture-too-large
+│   ├── InvalidOption          invalid-option
+│   ├── UnknownModel           unknown-model
+│   ├── ModelRefused           model-refused
+│   ├── JobMissing             job-missing
+│   ├── JobNotReady            job-not-ready
+│   └── IdempotencyConflict    idempotency-conflict
+├── SetupError             blame: setup (this machine or installation is at fault)
+│   ├── InputNotReadable       input-not-readable
+│   ├── OutputNotWritable      output-not-writable
+│   ├── ModelMissing           model-missing
+│   ├── ModelDamaged           model-damaged
+│   ├── ModelFolderNotWritable model-folder-not-writable
+│   ├── ModelFolderNotReadable model-folder-not-readable
+│   ├── DownloadFailed         download-failed
+│   ├── EngineMissing          engine-missing
+│   ├── PrecisionUnavailable   precision-unavailable
+│   ├── DatabaseUnusable       database-unusable
+│   ├── DatabaseTooNew         database-too-new
+│   └── BlobMissing            blob-missing
+├── CapacityError          blame: capacity (right request, too little room)
+│   ├── DiskFull               disk-full
+│   ├── OutOfMemory            out-of-memory
+│   ├── QueueFull              queue-full
+│   └── DatabaseBusy           database-busy
+├── EngineFailed           blame: bug (engine-failed)
+├── EncodingFailed         blame: bug (encoding-failed)
+└── Cancelled              blame: caller (cancelled)
+"""
+
+from __future__ import annotations
+
+from upres.errors.bug import (
+    EncodingFailed,
+    EngineFailed,
+)
+from upres.errors.caller import (
+    Cancelled,
+    IdempotencyConflict,
+    InvalidOption,
+    JobMissing,
+    JobNotReady,
+    ModelRefused,
+    PictureTooLarge,
+    UnknownModel,
+    UnreadablePicture,
+    UnsupportedPicture,
+)
+from upres.errors.capacity import (
+    DatabaseBusy,
+    DiskFull,
+    OutOfMemory,
+    QueueFull,
+)
+from upres.errors.setup import (
+    BlobMissing,
+    DatabaseTooNew,
+    DatabaseUnusable,
+    DownloadFailed,
+    EngineMissing,
+    InputNotReadable,
+    ModelDamaged,
+    ModelFolderNotReadable,
+    ModelFolderNotWritable,
+    ModelMissing,
+    OutputNotWritable,
+    PrecisionUnavailable,
+)
+from upres.errors.tree import (
+    Blame,
+    CallerError,
+    CapacityError,
+    SetupError,
+    UpresError,
+)
+
+__all__ = [
+    "Blame",
+    "BlobMissing",
+    "CallerError",
+    "Cancelled",
+    "CapacityError",
+    "DatabaseBusy",
+    "DatabaseTooNew",
+    "DatabaseUnusable",
+    "DiskFull",
+    "DownloadFailed",
+    "EncodingFailed",
+    "EngineFailed",
+    "EngineMissing",
+    "IdempotencyConflict",
+    "InputNotReadable",
+    "InvalidOption",
+    "JobMissing",
+    "JobNotReady",
+    "ModelDamaged",
+    "ModelFolderNotReadable",
+    "ModelFolderNotWritable",
+    "ModelMissing",
+    "ModelRefused",
+    "OutOfMemory",
+    "OutputNotWritable",
+    "PictureTooLarge",
+    "PrecisionUnavailable",
+    "QueueFull",
+    "SetupError",
+    "UnknownModel",
+    "UnreadablePicture",
+    "UnsupportedPicture",
+    "UpresError",
+]
+
+# one name for each, whatever file it is in: in tracebacks, pickles and logs
+for _name in __all__:
+    globals()[_name].__module__ = __name__

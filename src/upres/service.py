@@ -1,0 +1,293 @@
+"""Settings of the service: from the environment and a file, checked all at once, secrets masked.
+
+Each field is a setting: `UPRES_SERVICE_` and its name in capitals in the environment, its name in
+the TOML file that `UPRES_SERVICE_CONFIG` names. The environment wins; an empty variable is an
+unset one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from platformdirs import user_data_path
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from upres.errors import InvalidOption
+
+PREFIX = "UPRES_SERVICE_"
+CONFIG = f"{PREFIX}CONFIG"
+UPLOAD_MODEL = "UPRES_UPLOAD_MODEL"
+"""A second name of one setting; `UPRES_SERVICE_UPLOAD_MODEL` counts before it."""
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=1)]
+Pixels = Annotated[int, Field(ge=1)]
+
+_KUBERNETES = re.compile(rf"{PREFIX}(HOST|PORT)(_\w+)?")
+"""What Kubernetes sets in every container where its cluster has a service named `upres`."""
+_HIDDEN = "***"
+_SCHEMES = {"database_url": ("sqlite", "postgresql"), "rate_limit_url": ("redis", "rediss")}
+"""The settings that may hold a password, and how they may begin."""
+_RELATIONS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
+    "api_keys_required": (
+        "api_keys_file",
+        lambda required, file: not required or file is not None,
+        "false without api_keys_file",
+    ),
+    "heartbeat_s": ("lease_s", lambda beat, lease: 2 * beat <= lease, "at most half of lease_s"),
+    "sse_streams": ("web_threads", lambda own, all_: own < all_, "less than web_threads"),
+    "queued_pixels": ("output_pixels", lambda own, one: own >= one, "at least output_pixels"),
+    "queued_pixels_per_client": (
+        "output_pixels",
+        lambda own, one: own >= one,
+        "at least output_pixels",
+    ),
+    "output_megapixels_per_minute": (
+        "output_pixels",
+        lambda own, one: own * 1_000_000 >= one,
+        "at least output_pixels",
+    ),
+}
+"""What a setting must be in regard to another, for otherwise nothing could ever be done."""
+
+
+def _default_database(values: dict[str, Any]) -> SecretStr:
+    return SecretStr(f"sqlite:///{(values['data_folder'] / 'jobs.sqlite').as_posix()}")
+
+
+class ServiceSettings(BaseModel):
+    """Everything about the service that can be set from outside; safe for a public machine."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
+    )
+
+    listen_host: str = "127.0.0.1"
+    """address that requests are taken at; `0.0.0.0` is every address of this machine"""
+    listen_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """port; 0 takes a free one"""
+    proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    """how many reverse proxies a request comes through, exactly: so many addresses of
+    `X-Forwarded-For` are believed"""
+    web_threads: Count = 24
+    """requests that are answered at the same time"""
+    api_keys_file: Path | None = None
+    """file with the hashes of API keys"""
+    api_keys_required: bool = False
+    """refuse whoever brings no API key"""
+    upload_model: str | None = None
+    """model of `POST /upload`; unset: `edsr` when it is installed, else `auto`"""
+    metrics: bool = False
+    """answer `/metrics`, which tells anyone who may ask how busy the service is"""
+    log_format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for programs: a line each"""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """the least that is logged"""
+
+    data_folder: Path = Field(default_factory=lambda: user_data_path("upres") / "service")
+    """folder for pictures, results and the database; on a local disk"""
+    database_url: SecretStr = Field(default_factory=_default_database)
+    """SQLAlchemy's URL of the job table, for SQLite or PostgreSQL"""
+    blob_folder_bytes: Bytes = 10_000_000_000
+    """what pictures and results may take; past it the oldest go that no job needs"""
+    free_floor_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
+    """what is left free on the disk; past it uploads are refused"""
+    keep_sources: bool = True
+    """keep an uploaded picture after its job, to compare; false: remove it with the job's end"""
+    source_retention_s: Seconds = 3600
+    """how long it is kept"""
+    result_retention_s: Seconds = 86_400
+    """how long a result is kept"""
+
+    workers: Count = 1
+    """processes that enlarge"""
+    worker_threads: Count | None = None
+    """threads of each; unset: the CPUs that may be used, divided by the workers"""
+    lease_s: Seconds = 30
+    """a job whose worker has not been heard of for so long is given to another"""
+    heartbeat_s: Seconds = 5
+    """how often a worker is heard of; at most half the lease"""
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    """how often a job may end its worker before it fails"""
+    job_timeout_s: Seconds = 3600
+    """longest time that one job may take"""
+    drain_s: Seconds = 25
+    """time to finish after SIGTERM; jobs that need longer are given back"""
+
+    upload_bytes: Bytes = 50_000_000
+    """largest upload"""
+    input_pixels: Pixels = 50_000_000
+    """largest picture taken in, all frames or pages together"""
+    output_pixels: Pixels = 200_000_000
+    """largest result, all frames or pages together"""
+    frames: Count = 100
+    """most frames of an animation or pages of a TIFF"""
+    queued_pixels: Pixels = 2_000_000_000
+    """output pixels of all jobs that wait; past it requests get 503"""
+    queued_pixels_per_client: Pixels = 400_000_000
+    """the same of one client; past it that client gets 429"""
+    requests_per_minute: Count = 60
+    """pictures that one client may send"""
+    output_megapixels_per_minute: Count = 400
+    """megapixels of results that one client may ask for"""
+    rate_limit_url: SecretStr | None = None
+    """Redis for the counts per client; unset: the job table's database"""
+    sse_streams: Annotated[int, Field(ge=0)] = 8
+    """progress streams open at the same time, fewer than `web_threads`; further clients poll"""
+    sse_seconds: Seconds = 300
+    """after so long a stream ends, and its client asks anew"""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read variables and file; raises InvalidOption naming all that is wrong in either."""
+        given, mistakes = _from_file(environment.get(CONFIG, ""))
+        given |= _from_variables(environment)
+        settings = None
+        try:
+            settings = cls.model_validate({field: value for field, (_, value) in given.items()})
+        except ValidationError as error:
+            mistakes += _mistakes(error, {field: name for field, (name, _) in given.items()})
+        if mistakes or settings is None:  # raised here, where no error with secrets is its context
+            first, *others = mistakes
+            expected = "; ".join([first.expected, *map(str, others)])
+            raise InvalidOption(first.name, first.value, expected)
+        return settings
+
+    def describe(self) -> dict[str, str]:
+        """Return every setting's value as text that may be shown and logged."""
+        return {name: _shown(getattr(self, name)) for name in type(self).model_fields}
+
+    def model_for_upload(self, *, edsr_installed: bool) -> str:
+        """Return the model that `POST /upload` means."""
+        return self.upload_model or ("edsr" if edsr_installed else "auto")
+
+    def threads_of_worker(self, cpus: int) -> int:
+        """Return the threads of one worker where so many CPUs may be used."""
+        return self.worker_threads or max(1, cpus // self.workers)
+
+    @property
+    def blob_folder(self) -> Path:
+        """Where pictures and results lie."""
+        return self.data_folder / "blobs"
+
+    @field_validator("data_folder", "api_keys_file")
+    @classmethod
+    def _expanded(cls, path: Path | None) -> Path | None:
+        try:
+            return path and path.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError("a path that begins with no unknown user's ~") from error
+
+    @field_validator(*_SCHEMES)
+    @classmethod
+    def _of_a_known_kind(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        allowed = _SCHEMES[str(info.field_name)]
+        if url is not None:
+            scheme, mark, _ = url.get_secret_value().partition("://")
+            if not mark or scheme.partition("+")[0] not in allowed:
+                raise ValueError(f"a URL that begins with {' or '.join(allowed)}")
+        return url
+
+    @field_validator(*_RELATIONS)
+    @classmethod
+    def _related(cls, value: float, info: ValidationInfo) -> float:
+        other, holds, expected = _RELATIONS[str(info.field_name)]
+        # where the other one is wrong itself there is nothing to compare with
+        if other in info.data and not holds(value, info.data[other]):
+            raise ValueError(f"{expected}, which is {_shown(info.data[other])}")
+        return value
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    name: str
+    """Of the variable, or of the key in the file."""
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.value!r}; expected {self.expected}"
+
+
+_Given = dict[str, tuple[str, Any]]
+"""By field: how it was named where it was set, and the value."""
+
+
+def _from_variables(environment: Mapping[str, str]) -> _Given:
+    in_kubernetes = "KUBERNETES_SERVICE_HOST" in environment
+    given: _Given = {}
+    if environment.get(UPLOAD_MODEL):
+        given["upload_model"] = UPLOAD_MODEL, environment[UPLOAD_MODEL]
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or name == CONFIG or not text:
+            continue
+        if not (in_kubernetes and _KUBERNETES.fullmatch(name)):
+            given[name.removeprefix(PREFIX).lower()] = name, text
+    return given
+
+
+def _from_file(path: str) -> tuple[_Given, list[_Mistake]]:
+    if not path:
+        return {}, []
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            values = tomllib.load(file)
+    except RuntimeError as error:  # no such user's ~
+        return {}, [_Mistake(CONFIG, path, f"a file that can be read ({error})")]
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        return {}, [_Mistake(CONFIG, path, f"a file that can be read ({reason})")]
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        return {}, [_Mistake(CONFIG, path, f"a TOML file ({reason})")]
+    return {field: (f"{field} in {path}", value) for field, value in values.items()}, []
+
+
+def _mistakes(error: ValidationError, names: Mapping[str, str]) -> list[_Mistake]:
+    mistakes = []
+    for one in error.errors(include_url=False, include_context=False):
+        field = str(one["loc"][0])
+        name = names.get(field, PREFIX + field.upper())
+        if one["type"] == "extra_forbidden":
+            mistakes.append(_Mistake(name, _HIDDEN, f"the name of a setting{_hint(name, field)}"))
+        elif one["type"] != "default_factory_not_called":  # what it follows from is wrong, and told
+            value = _HIDDEN if field in _SCHEMES else one["input"]
+            expected = one["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            mistakes.append(_Mistake(name, value, expected))
+    return mistakes
+
+
+def _hint(name: str, field: str) -> str:
+    known = list(ServiceSettings.model_fields)
+    near = get_close_matches(field, known, n=1) or [one for one in known if field in one]
+    if not near:
+        return ""
+    return f" such as {PREFIX + near[0].upper() if name.startswith(PREFIX) else near[0]}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        url = value.get_secret_value()
+        scheme = url.partition("://")[0]
+        return url if scheme.startswith("sqlite") else f"{scheme}://{_HIDDEN}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "unset" if value is None else str(value)
