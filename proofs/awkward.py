@@ -34,6 +34,7 @@ _DAMAGED = {
     "xcsn0g01.png": "made with a wrong checksum of its pixels",
 }
 """Damaged files that Pillow shows all the same and upres refuses."""
+_PNG = b"\x89PNG"
 _MEAN_LEVELS = 2.0
 """How far the mean of |upres - Pillow's bicubic| may be, in levels of 255."""
 
@@ -121,8 +122,11 @@ def _reference(path: Path) -> Image.Image | None:
             upright = ImageOps.exif_transpose(picture)
     except Exception:  # noqa: BLE001 - whatever Pillow raises, it cannot read the file
         return None
-    upright.info["frames"] = getattr(picture, "n_frames", 1)
-    upright.info["source format"] = picture.format
+    head = path.read_bytes()[:26]
+    if head.startswith(_PNG):  # Pillow has no name for gray of 16 bits with alpha
+        upright.info |= {"gray": head[25] in (0, 4), "deep": head[24] == 16}  # noqa: PLR2004
+    else:
+        upright.info |= {"gray": _gray(upright), "deep": upright.mode == "I;16"}
     return upright
 
 
@@ -137,11 +141,11 @@ def _wrong(result: Path, reference: Image.Image | None, *, network: bool) -> lis
     if ours.size != size:
         return [f"size {ours.size}, not {size}"]
     bits, colour = result.read_bytes()[24:26]  # of the PNG's header
-    if _gray(reference) != (colour in (0, 4)):
+    if reference.info["gray"] != (colour in (0, 4)):
         wrong.append(f"PNG of colour type {colour} from {reference.mode}")
     if _transparent(reference) and colour not in (4, 6):
         wrong.append(f"no alpha: PNG of colour type {colour} from {reference.mode}")
-    if reference.mode == "I;16" and bits != 16:  # noqa: PLR2004
+    if reference.info["deep"] and bits != 16:  # noqa: PLR2004
         wrong.append(f"16 bits became {bits}")
     profile = reference.info.get("icc_profile")
     if profile and reference.mode != "CMYK" and ours.info.get("icc_profile") != profile:
