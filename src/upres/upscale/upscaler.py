@@ -50,7 +50,7 @@ class Options:
             raise InvalidOption("soften", self.soften, "a number from 0 to 1")
 
 
-_BAND_BYTES = 192 * 2**20
+_BAND_BYTES = 96 * 2**20
 """What one row of tiles, enlarged and as wide as the picture, may hold."""
 _SAMPLE_BYTES = 4
 _COLOUR_PLANES = 3
