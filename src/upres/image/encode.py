@@ -135,24 +135,31 @@ class Encoder:
 
     def _save(self) -> None:
         """Encode, in a thread of its own."""
+        source = libvips().SourceCustom()
+        source.on_read(self._exchange.read)
+        target = self._vips_target()
         try:
-            source = libvips().SourceCustom()
-            source.on_read(self._exchange.read)
-            # without fail_on, rows that never come would be black ones
-            image = libvips().Image.pngload_source(source, access="sequential", fail_on="error")
-            image = prepared(
-                image,
-                self._format,
-                self._layout,
-                metadata=self._metadata,
-                animation=self._animation,
-            )
-            target = self._vips_target()
-            getattr(image, SAVERS[self._format])(target, **self._options)
+            self._pump(source, target)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._failure = error
+            self._exchange.stop()
+            # the traceback keeps libvips' operation, which may write once more when it is freed:
+            # it has to go now, while what it calls is there
+            self._failure = error.with_traceback(None)
         finally:
             self._exchange.stop()
+
+    def _pump(self, source: Any, target: Any) -> None:
+        """Read rows and write the file until both are done; nothing of it outlives the call."""
+        # without fail_on, rows that never come would be black ones
+        image = libvips().Image.pngload_source(source, access="sequential", fail_on="error")
+        image = prepared(
+            image,
+            self._format,
+            self._layout,
+            metadata=self._metadata,
+            animation=self._animation,
+        )
+        getattr(image, SAVERS[self._format])(target, **self._options)
 
     def _vips_target(self) -> Any:
         if self._seekable is not None:
