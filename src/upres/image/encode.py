@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -179,6 +180,13 @@ def encode(
         target, format=format, layout=picture.layout, metadata=picture.metadata, quality=quality
     ) as encoder:
         encoder.write(picture.rows())
+
+
+def encoded(picture: Picture, *, format: Format, quality: int = 95) -> bytes:  # noqa: A002
+    """Return the bytes of a picture's file; as `encode`."""
+    file = io.BytesIO()
+    encode(picture, file, format=format, quality=quality)
+    return file.getvalue()
 
 
 def _name(format: Format) -> str:  # noqa: A002

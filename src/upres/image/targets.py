@@ -8,6 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from upres.errors import DiskFull
+from upres.image.files import lacks_room
 from upres.image.tiff_exif import add_exif
 from upres.image.vips import libvips
 
@@ -80,8 +81,8 @@ class SeekableTarget:
             return action(*arguments)
         except Exception as error:  # noqa: BLE001 - told after libvips has returned
             beside = self._file is not self._target
-            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-            self.failure = DiskFull(tempfile.gettempdir()) if beside and full else error
+            full = beside and lacks_room(error)
+            self.failure = DiskFull(tempfile.gettempdir()) if full else error
             return failed
 
 
