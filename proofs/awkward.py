@@ -34,8 +34,11 @@ _DAMAGED = {
     "xcsn0g01.png": "made with a wrong checksum of its pixels",
 }
 """Damaged files that Pillow shows all the same and upres refuses."""
+_PNG = b"\x89PNG"
 _MEAN_LEVELS = 2.0
 """How far the mean of |upres - Pillow's bicubic| may be, in levels of 255."""
+_BLOCK_PX = 16
+"""For networks, which sharpen, the means of such squares are compared."""
 
 
 def measure_bicubic(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is random
@@ -121,8 +124,11 @@ def _reference(path: Path) -> Image.Image | None:
             upright = ImageOps.exif_transpose(picture)
     except Exception:  # noqa: BLE001 - whatever Pillow raises, it cannot read the file
         return None
-    upright.info["frames"] = getattr(picture, "n_frames", 1)
-    upright.info["source format"] = picture.format
+    head = path.read_bytes()[:26]
+    if head.startswith(_PNG):  # Pillow has no name for gray of 16 bits with alpha
+        upright.info |= {"gray": head[25] in (0, 4), "deep": head[24] == 16}  # noqa: PLR2004
+    else:
+        upright.info |= {"gray": _gray(upright), "deep": upright.mode == "I;16"}
     return upright
 
 
@@ -137,17 +143,17 @@ def _wrong(result: Path, reference: Image.Image | None, *, network: bool) -> lis
     if ours.size != size:
         return [f"size {ours.size}, not {size}"]
     bits, colour = result.read_bytes()[24:26]  # of the PNG's header
-    if _gray(reference) != (colour in (0, 4)):
+    if reference.info["gray"] != (colour in (0, 4)):
         wrong.append(f"PNG of colour type {colour} from {reference.mode}")
     if _transparent(reference) and colour not in (4, 6):
         wrong.append(f"no alpha: PNG of colour type {colour} from {reference.mode}")
-    if reference.mode == "I;16" and bits != 16:  # noqa: PLR2004
+    if reference.info["deep"] and bits != 16:  # noqa: PLR2004
         wrong.append(f"16 bits became {bits}")
     profile = reference.info.get("icc_profile")
     if profile and reference.mode != "CMYK" and ours.info.get("icc_profile") != profile:
         wrong.append("another profile")
-    distance = _distance(ours, reference)
-    if distance > _MEAN_LEVELS * (4 if network else 1):
+    distance = _distance(ours, reference, block_px=_BLOCK_PX if network else 1)
+    if distance > _MEAN_LEVELS:
         wrong.append(f"colours: {distance:.1f} levels from Pillow's")
     return wrong
 
@@ -164,26 +170,32 @@ def _transparent(picture: Image.Image) -> bool:
     return "transparency" in picture.info
 
 
-def _distance(ours: Image.Image, reference: Image.Image) -> float:
-    """Mean difference from Pillow's own bicubic enlargement, where both are opaque."""
+def _distance(ours: Image.Image, reference: Image.Image, *, block_px: int) -> float:
+    """Mean difference of blocks from Pillow's own bicubic enlargement, where both are opaque."""
     here, source = _rgba(ours), _rgba(reference)
     opaque = [
         np.asarray(one.getchannel("A").resize(ours.size, Image.Resampling.BICUBIC)) == 255  # noqa: PLR2004
         for one in (here, source)
     ]
-    seen = opaque[0] & opaque[1]
+    seen = _blocks(opaque[0] & opaque[1], block_px) == 1
     if not seen.any():
         return 0.0
-    apart = [_channel_distance(here, source, name)[seen].mean() for name in "RGB"]
+    apart = [np.abs(_blocks(_excess(here, source, name), block_px))[seen].mean() for name in "RGB"]
     return float(np.mean(apart))
 
 
-def _channel_distance(ours: Image.Image, source: Image.Image, name: str) -> NDArray[np.float64]:
-    """Enlarge one channel in floating point: with integers Pillow rounds and clips in between."""
+def _excess(ours: Image.Image, source: Image.Image, name: str) -> NDArray[np.float64]:
+    """Ours above theirs, enlarged in floating point: with integers Pillow rounds in between."""
     channel = source.getchannel(name).convert("F").resize(ours.size, Image.Resampling.BICUBIC)
     theirs = np.asarray(channel, np.float64).clip(0, 255)
-    apart: NDArray[np.float64] = np.abs(np.asarray(ours.getchannel(name), np.float64) - theirs)
-    return apart
+    return np.asarray(np.asarray(ours.getchannel(name), np.float64) - theirs)
+
+
+def _blocks(plane: NDArray[Any], side_px: int) -> NDArray[np.float64]:
+    """Means of squares; what does not fill a square at the right and below is left out."""
+    height, width = (length // side_px * side_px for length in plane.shape)
+    squares = plane[:height, :width].reshape(height // side_px, side_px, -1, side_px)
+    return np.asarray(squares.mean(axis=(1, 3)), np.float64)
 
 
 def _rgba(picture: Image.Image) -> Image.Image:

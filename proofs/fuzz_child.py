@@ -9,11 +9,11 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from upres.image.decode import Decoder
 
 from proofs.fuzz import Mutant, mutants
 from proofs.fuzz_seeds import CHECKED, seed_files
 from upres.errors import UpresError
+from upres.image.decode import Decoder
 from upres.image.limits import Limits
 from upres.image.picture import Samples
 

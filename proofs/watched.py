@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+"""Not taken from proofs.record: the process in between has to stay small."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ FENCES = {
     "google": ("models", "addition"),
     "httpx": ("models",),
     "numpy": ("",),
-    "onnx": ("models", "addition", "engines.depth_to_space"),
+    "onnx": ("models", "addition"),
     "onnxruntime": ("engines.onnxruntime",),
     "openvino": ("engines.openvino",),
     "matplotlib": ("bench",),

@@ -20,8 +20,7 @@ from PIL import Image
 from store_cases import names
 
 import upres
-from upres import Upscaler, enlarge
-from upres.enlargement import PictureWarning
+from upres import PictureWarning, Upscaler, enlarge
 from upres.errors import (
     Cancelled,
     InputNotReadable,
@@ -92,7 +91,8 @@ class TestImport:
 
     def test_offers_what_it_names(self) -> None:
         """And nothing else."""
-        assert {"enlarge", "Upscaler", "UpresError", "__version__"} == {*upres.__all__}
+        names = {"enlarge", "PictureWarning", "Upscaler", "UpresError", "__version__"}
+        assert names == {*upres.__all__}
         assert all(hasattr(upres, name) for name in upres.__all__)
         with pytest.raises(AttributeError, match="no attribute 'shrink'"):
             _ = upres.shrink
@@ -250,7 +250,7 @@ class TestKinds:
         exif[0x0112] = 6
         image.info |= {"icc_profile": b"a profile", "exif": exif.tobytes(), "dpi": (300, 300)}
         result = enlarge(image, model="bicubic")
-        assert result.info == image.info
+        assert result.info == image.info | {"dpi": (900, 900)}
         assert result.getexif()[0x0112] == 6
 
     @pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "YCbCr", "I", "F", "I;16", "HSV"])
@@ -577,3 +577,13 @@ def test_an_upscaler_keeps_what_it_used(monkeypatch: pytest.MonkeyPatch) -> None
     held = upscaler.method(factor=3)
     monkeypatch.setattr(upscaler.workbench, "method", None)
     assert upscaler.method(factor=2.5) is held
+
+
+def test_what_a_pil_image_says_stays_true() -> None:
+    """The density grows with the pixels; a colour that stood for transparency is gone."""
+    image = Image.new("RGB", (20, 12))
+    image.info |= {"dpi": (100, 50), "transparency": (0, 0, 0), "icc_profile": b"profile"}
+    assert enlarge(image, scale=2, model="bicubic").info == {
+        "dpi": (200.0, 100.0),
+        "icc_profile": b"profile",
+    }

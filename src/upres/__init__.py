@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING, Any
 from upres.errors import UpresError
 
 if TYPE_CHECKING:
+    from upres.enlargement import PictureWarning
     from upres.library import Upscaler, enlarge
 
 __version__ = "0.1.0"
-__all__ = ["UpresError", "Upscaler", "__version__", "enlarge"]
+__all__ = ["PictureWarning", "UpresError", "Upscaler", "__version__", "enlarge"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the library at first use: a program that only imports upres pays nothing for it."""
+    if name == "PictureWarning":
+        from upres.enlargement import PictureWarning
+
+        return PictureWarning
     if name in ("Upscaler", "enlarge"):
         from upres import library
 

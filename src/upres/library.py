@@ -65,7 +65,7 @@ def enlarge(
     """Enlarge one picture; what goes in comes out.
 
     `image` is a path (the result is written beside it, as `photo_x3.jpg`, and its path returned),
-    the bytes of a JPEG, PNG or WebP file (bytes of the same format), an array (H, W, 3) RGB or
+    the bytes of a picture file (bytes of the same format; PNG for BMP), an array (H, W, 3) RGB or
     (H, W) or (H, W, 1) gray or (H, W, 4) RGBA of uint8 or uint16, or a PIL image. One of `scale`
     (1..16), `width`, `height`, `long_side` (pixels) sets the size; the default is three times.
     `progress` is called with (tiles done, tiles in all), `cancel` is asked before every tile.
@@ -244,7 +244,11 @@ class Upscaler:
         samples = np.asarray(image)
         result = self.picture(_from_array(samples), progress=progress, cancel=cancel)
         enlarged = pil.fromarray(_to_array(result, like=samples))
-        enlarged.info |= image.info
+        # a transparent colour would be another pixel's by now
+        enlarged.info |= {key: image.info[key] for key in image.info if key != "transparency"}
+        if "dpi" in image.info:
+            factors = (result.width / image.width, result.height / image.height)
+            enlarged.info["dpi"] = tuple(np.multiply(image.info["dpi"], factors).tolist())
         return enlarged
 
 

@@ -116,13 +116,56 @@ def test_a_bmp_becomes_a_png(run: Run, tmp_path: Path) -> None:
     assert picture.size == (40, 24)
 
 
+@pytest.mark.parametrize("in_exif", [False, True], ids=["plain", "also in EXIF"])
+@pytest.mark.parametrize("into", ["png", "jpg", "tif"])
 @pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
-def test_the_paper_stays_the_same_size(run: Run, tmp_path: Path, kind: str) -> None:
-    """Twice the pixels at twice the density."""
-    source = saved(tmp_path / f"in.{kind}", frames(1), dpi=(150, 150))
-    assert run("enlarge", source, *PLAIN) == 0
-    ((across, down),) = told(tmp_path / f"in_x2.{kind}", "dpi")
+def test_the_paper_stays_the_same_size(
+    run: Run, tmp_path: Path, kind: str, into: str, *, in_exif: bool
+) -> None:
+    """Twice the pixels at twice the density, wherever the source tells it."""
+    exif = Image.Exif()
+    if in_exif:
+        exif[282] = exif[283] = 150.0
+        exif[296] = 2
+    source = saved(tmp_path / f"in.{kind}", frames(1), dpi=(150, 150), exif=exif)
+    target = tmp_path / f"out.{into}"
+    assert run("enlarge", source, *PLAIN, "-o", target) == 0
+    ((across, down),) = told(target, "dpi")
     assert (round(float(across)), round(float(down))) == (300, 300)
+
+
+@pytest.mark.parametrize("kind", ["webp", "avif"])
+def test_a_density_that_only_exif_tells(run: Run, tmp_path: Path, kind: str) -> None:
+    """It counts as the picture's, in centimetres too; and none is made up."""
+    exif = Image.Exif()
+    exif[282] = exif[283] = 60.0
+    exif[296] = 3
+    source = saved(tmp_path / f"in.{kind}", frames(1), exif=exif)
+    assert run("enlarge", source, *PLAIN, "-o", tmp_path / "out.png") == 0
+    ((across, _),) = told(tmp_path / "out.png", "dpi")
+    assert abs(across - 2 * 60 * 2.54) < 0.1
+    bare = saved(tmp_path / f"bare.{kind}", frames(1))
+    assert Decoder(bare.read_bytes()).metadata.pixels_per_mm is None
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+def test_xmp_tells_the_truth_of_an_upright_picture(run: Run, tmp_path: Path, kind: str) -> None:
+    """Programs that trust it would turn the picture twice."""
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf='
+        b'"http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6" tiff:ImageWidth="20"'
+        b' tiff:Make="Maker"/></rdf:RDF></x:xmpmeta>'
+    )
+    source = tmp_path / "in.webp"
+    saved(source, frames(1), xmp=xmp)
+    target = tmp_path / f"out.{kind}"
+    assert run("enlarge", source, *PLAIN, "-o", target) == 0
+    (kind_, kept) = Decoder(target.read_bytes()).metadata.fields["xmp-data"]
+    assert kind_
+    assert b'tiff:Orientation="1"' in kept
+    assert b"ImageWidth" not in kept
+    assert b'tiff:Make="Maker"' in kept
 
 
 def test_an_odd_file_is_enlarged_with_a_warning(

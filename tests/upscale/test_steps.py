@@ -65,6 +65,13 @@ def cut(planes: Band, lengths: list[int]) -> Iterator[Band]:
         row, turn = stop, turn + 1
 
 
+def multiplied(samples: Rows) -> Band:
+    """Return planes whose colours are multiplied by alpha, the last one."""
+    planes = to_planes(samples)
+    planes[:-1] *= planes[-1]
+    return planes
+
+
 def layout_of(samples: Rows, *, alpha: bool = False) -> Layout:
     """Describe a picture's 8-bit samples."""
     height, width, planes = samples.shape
@@ -342,15 +349,15 @@ class TestTiling:
             )
         assert len(computed) == 1
 
-    def test_alpha_is_a_gray_picture_of_its_own(self) -> None:
-        """Colours and alpha of a tile are enlarged one after the other; a tile counts twice."""
+    def test_alpha_is_what_shines_through(self) -> None:
+        """A tile is enlarged over black, then over white, and counts twice."""
         samples = np.random.default_rng(11).integers(0, 256, (70, 64, 4), np.uint8)
         plan = plan_tiles(64, 70, halo_px=2, budget_px=32 * 32)
-        seen = []
+        seen: list[Band] = []
         done: list[None] = []
 
         def look(tile: Band) -> Band:
-            seen.append(len(tile))
+            seen.append(tile)
             return nearest(tile, 2)
 
         result = joined(
@@ -363,21 +370,22 @@ class TestTiling:
                 tile_done=lambda: done.append(None),
             )
         )
-        np.testing.assert_array_equal(result, nearest(to_planes(samples), 2))
-        assert seen == [3, 1] * plan.tiles
-        assert len(done) == 2 * plan.tiles
+        np.testing.assert_allclose(result, nearest(multiplied(samples), 2), atol=1e-6)
+        first = multiplied(samples[:32, :32])
+        np.testing.assert_allclose(seen[0], first[:3], atol=1e-6)
+        np.testing.assert_allclose(seen[1], first[:3] + 1 - first[3], atol=1e-6)
+        assert len(seen) == len(done) == 2 * plan.tiles
 
-    @pytest.mark.parametrize(("alpha", "passes"), [(0, []), (77, [3]), (255, [3])])
-    def test_a_network_is_spared_plain_alpha_and_colours_nobody_sees(
-        self, alpha: int, passes: list[int]
-    ) -> None:
-        """Plain alpha stays plain without it, and so an opaque picture costs one pass."""
+    @pytest.mark.parametrize(("alpha", "passes"), [(0, 0), (77, 2), (255, 1)])
+    def test_a_network_is_spared_what_nobody_sees(self, alpha: int, passes: int) -> None:
+        """A clear tile costs nothing, an opaque one a single pass."""
         samples = np.random.default_rng(12).integers(0, 256, (32, 32, 4), np.uint8)
         samples[..., 3] = alpha
-        seen = []
+        seen: list[None] = []
+        done: list[None] = []
 
         def look(tile: Band) -> Band:
-            seen.append(len(tile))
+            seen.append(None)
             return nearest(tile, 3)
 
         result = joined(
@@ -387,11 +395,37 @@ class TestTiling:
                 look,
                 plan=whole_plan(32, 32),
                 scale=3,
-                tile_done=lambda: None,
+                tile_done=lambda: done.append(None),
             )
         )
-        np.testing.assert_array_equal(result, nearest(to_planes(samples), 3))
-        assert seen == passes
+        np.testing.assert_allclose(result, nearest(multiplied(samples), 3), atol=1e-6)
+        assert (len(seen), len(done)) == (passes, 2)
+
+    def test_opaque_places_are_enlarged_as_in_an_opaque_picture(self) -> None:
+        """Far from transparency not a bit differs, what passes black and white included."""
+        samples = np.random.default_rng(14).integers(0, 256, (64, 64, 4), np.uint8)
+        samples[..., 3] = 255
+        samples[:8, :8, 3] = 100
+
+        def steep(tile: Band) -> Band:
+            return nearest(tile * 2 - np.float32(0.5), 2)
+
+        mixed, opaque = (
+            joined(
+                tiled_bands(
+                    [some],
+                    layout_of(some, alpha=some is samples),
+                    steep,
+                    plan=whole_plan(64, 64),
+                    scale=2,
+                    tile_done=lambda: None,
+                )
+            )
+            for some in (samples, np.ascontiguousarray(samples[..., :3]))
+        )
+        np.testing.assert_array_equal(mixed[:3, 18:, 18:], opaque[:, 18:, 18:])
+        assert opaque.max() > 1.4
+        assert np.all(mixed[3, 18:] == 1)
 
     def test_bands_are_the_callers(self) -> None:
         """What was yielded does not change while the next row of tiles is computed."""
@@ -503,6 +537,13 @@ class TestSamples:
         assert {band.shape[1] for band in bands[:-1]} <= {PLAIN_ROWS}
         assert len(done) == len(bands)
         np.testing.assert_array_equal(np.concatenate(bands, axis=1), to_planes(samples))
+
+    def test_plain_bands_have_their_colours_multiplied(self) -> None:
+        """By alpha, where there is one."""
+        samples = np.random.default_rng(15).integers(0, 256, (70, 9, 4), np.uint8)
+        layout = layout_of(samples, alpha=True)
+        bands = list(plain_bands([samples], layout, band_done=lambda: None))
+        np.testing.assert_array_equal(np.concatenate(bands, axis=1), multiplied(samples))
 
     @pytest.mark.parametrize("sample_max", [255, 65535])
     @pytest.mark.parametrize(

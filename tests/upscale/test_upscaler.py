@@ -24,9 +24,7 @@ from upres.upscale.upscaler import Interpolation, Options, enlarge_picture, enla
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
-    from upres.image.picture import Rows, Samples
+    from upres.image.picture import Rows
     from upres.upscale.resample import Band
     from upres.upscale.upscaler import Network
 
@@ -153,9 +151,34 @@ def test_colours_under_full_transparency_do_not_bleed(fake_network: MakeNetwork)
     assert np.all(result.pixels == 255)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("options", [PLAIN, Options(tta=True), Options(soften=0.7)])
+@pytest.mark.parametrize("method", ["network", "interpolation"])
+def test_opaque_alpha_changes_no_bit(
+    fake_network: MakeNetwork, method: str, options: Options, bits: int
+) -> None:
+    """Colours are those of the picture without alpha, what passes black and white included."""
+    picture = noise_picture(70, 90, dtype=np.uint8 if bits == 8 else np.uint16)
+    opaque = replace(picture, alpha=np.full((90, 70), picture.sample_max, picture.pixels.dtype))
+    steep = fake_network(lambda planes: nearest(planes * 2 - np.float32(0.5)), scale=3)
+    plain, result = (
+        enlarge_picture(
+            some,
+            steep if method == "network" else Interpolation(kernel=BICUBIC),
+            width=150,
+            height=200,
+            options=options,
+        )
+        for some in (picture, opaque)
+    )
+    np.testing.assert_array_equal(result.pixels, plain.pixels)
+    assert result.alpha is not None
+    assert np.all(result.alpha == picture.sample_max)
+
+
 @pytest.mark.parametrize("alpha", [False, True])
 def test_progress_counts_every_tile_to_the_total(fake_network: MakeNetwork, *, alpha: bool) -> None:
-    """Colour and alpha are two passes over the same tiles, counted in one."""
+    """With alpha there are two passes over the same tiles, counted in one."""
     picture = noise_picture(100, 70, alpha=alpha)
     plan = plan_tiles(100, 70, halo_px=4, budget_px=32 * 32)
     seen: list[tuple[int, int]] = []
@@ -295,7 +318,7 @@ def test_baselines_are_the_kernel_and_nothing_else(
 ) -> None:
     """The kernel's result, clipped and rounded, in bands or not; progress every few rows."""
     picture = noise_picture(33, 600, dtype=dtype)
-    if alpha:  # so smooth that no clipping to the neighbours comes in
+    if alpha:  # so smooth that no clipping to the neighbours comes in, and the same in every row
         slope = 0.5 - 0.4 * np.cos(np.pi * (np.arange(600) + 0.5) / 600)
         levels = np.rint(slope * np.iinfo(dtype).max).astype(dtype)
         picture = replace(picture, alpha=np.repeat(levels[:, np.newaxis], 33, axis=1))
@@ -308,25 +331,21 @@ def test_baselines_are_the_kernel_and_nothing_else(
         options=PLAIN,
         progress=lambda done, total: seen.append((done, total)),
     )
-    within_one_level(result.pixels, picture.pixels, kernel)
-    if picture.alpha is not None:
-        assert result.alpha is not None
-        within_one_level(result.alpha[..., np.newaxis], picture.alpha[..., np.newaxis], kernel)
+    within_one_level(result, picture, kernel)
     assert seen == [(done, 10) for done in range(1, 11)]
     assert result.metadata == picture.metadata
 
 
-def within_one_level(
-    result: NDArray[Samples],
-    samples: NDArray[Samples],
-    kernel: Kernel,
-) -> None:
+def within_one_level(result: Picture, picture: Picture, kernel: Kernel) -> None:
     """Hold a result against the kernel's answer for the whole picture in one go."""
-    limit = np.iinfo(samples.dtype).max
-    height, width, _ = result.shape
-    planes = resize(to_planes(samples), height=height, width=width, kernel=kernel)
-    expected = np.rint(np.clip(planes, 0, 1) * limit).transpose(1, 2, 0)
-    assert np.abs(result.astype(np.float64) - expected).max() <= 1
+    planes = to_planes(picture.rows())
+    if picture.alpha is not None:
+        planes[:-1] *= planes[-1]
+    planes = resize(planes, height=result.height, width=result.width, kernel=kernel)
+    if picture.alpha is not None:
+        planes[:-1] /= planes[-1]
+    expected = np.rint(np.clip(planes, 0, 1) * picture.sample_max).transpose(1, 2, 0)
+    assert np.abs(result.rows().astype(np.float64) - expected).max() <= 1
 
 
 def cut(samples: Rows, lengths: list[int]) -> Iterator[Rows]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from upres.bench.scores import SSIM_WINDOW_PX
 from upres.errors import InputNotReadable, UnsupportedPicture
 from upres.image.decode import Decoder
-from upres.image.encode import encode
+from upres.image.encode import encoded
 from upres.image.files import read_input
 from upres.image.limits import Limits
 from upres.image.picture import Picture
@@ -128,7 +127,6 @@ def _as_rgb8(picture: Picture, *, name: str, tell: Tell) -> Pixels:
 
 def through_jpeg(pixels: Pixels, *, quality: int) -> Pixels:
     """Return what a JPEG file of that quality (1..100) keeps of a picture."""
-    file = io.BytesIO()
-    encode(Picture(pixels=pixels), file, format="jpeg", quality=quality)
-    kept = Decoder(file.getvalue(), name="the JPEG that was made").picture().pixels
+    file = encoded(Picture(pixels=pixels), format="jpeg", quality=quality)
+    kept = Decoder(file, name="the JPEG that was made").picture().pixels
     return kept.astype(np.uint8, copy=False)

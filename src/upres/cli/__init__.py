@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,8 @@ from upres import __version__
 from upres.cli.exits import EXIT_INTERRUPTED, exit_code
 from upres.errors import UpresError
 
+_SIGNALLED = 128
+"""What shells add to a signal's number for an exit code."""
 _COMMANDS = {
     "enlarge": ("upres.cli.enlarge", "Enlarge pictures."),
     "compare": ("upres.cli.compare", "Show two pictures side by side."),
@@ -53,7 +56,28 @@ def upres() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit; `arguments` are sys.argv's by default."""
+    _heed_signals()
     sys.exit(run(arguments))
+
+
+def _heed_signals() -> None:
+    """Let an interrupt or a request to end unwind the work, so that no part of a file is left."""
+
+    def interrupt(number: int, _: object) -> None:
+        # one more while the work is being undone would leave it half undone
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(_SIGNALLED + number)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def run(arguments: list[str] | None = None) -> int:

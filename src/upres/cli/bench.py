@@ -28,13 +28,13 @@ from upres.engines import ENGINE_NAMES
 from upres.engines.base import Precision
 from upres.errors import OutputNotWritable
 from upres.image.files import complete_output
+from upres.upscale.size import MAX_FACTOR
 from upres.workbench import Runtime, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PRECISIONS = get_args(Precision)
-_MAX_SCALE = 16
 
 
 class _Words(click.ParamType[tuple[Any, ...]]):
@@ -53,7 +53,7 @@ class _Words(click.ParamType[tuple[Any, ...]]):
             return value
         words = [word.strip() for word in str(value).split(",")]
         if self._numbers:
-            number = click.IntRange(2, _MAX_SCALE)
+            number = click.IntRange(2, MAX_FACTOR)
             return tuple(dict.fromkeys(int(number(word, param, ctx)) for word in words))
         for word in words:
             if not word or (self._known and word not in self._known):
@@ -145,7 +145,7 @@ def quality(**options: Any) -> None:
 
 @command.command()
 @click.option("--models", type=_Words(), help="Default: bundled models, and edsr if it is here.")
-@click.option("--scale", type=click.IntRange(2, _MAX_SCALE), default=3, show_default=True)
+@click.option("--scale", type=click.IntRange(2, MAX_FACTOR), default=3, show_default=True)
 @click.option("--engines", type=_Words(ENGINE_NAMES), help="Default: all that are installed.")
 @click.option("--precisions", type=_Words(_PRECISIONS), help="Default: all that there are here.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)

@@ -10,11 +10,12 @@ import click
 from upres.cli import complain, shown
 from upres.compare.captions import Caption, caption
 from upres.compare.page import page
-from upres.compare.pictures import Crop, Fit, Letter, Side, brought_together, cropped, encoded, read
+from upres.compare.pictures import Crop, Fit, Letter, Side, brought_together, cropped, read
 from upres.compare.rating import rated
 from upres.compare.sheet import arranged, sheet
 from upres.config import Settings
 from upres.errors import InvalidOption, OutOfMemory, OutputNotWritable
+from upres.image.encode import encoded
 from upres.image.files import complete_output
 from upres.image.formats import check_sides, format_of_extension
 from upres.image.limits import Limits
@@ -73,7 +74,7 @@ def command(a: Path, b: Path, truth: Path | None, output: Path | None, **options
         else:
             zoom = options["zoom"] or 1
             _check_sheet(sides, zoom=zoom, limits=limits, format_=format_, name=output.name)
-            data = encoded(sheet(sides, captions, zoom=zoom, complain=warn), format_)
+            data = encoded(sheet(sides, captions, zoom=zoom, complain=warn), format=format_)
     except MemoryError as error:
         raise OutOfMemory("the comparison") from error
     with complete_output(output) as file:

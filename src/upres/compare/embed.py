@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upres.compare.display import eight_bit
-from upres.compare.pictures import encoded
+from upres.image.encode import encoded
 from upres.image.picture import Metadata
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def data_url(side: Side) -> str:
         return f"data:{_TYPES[kind]};base64,{base64.b64encode(side.data).decode('ascii')}"
     picture = eight_bit(side.picture)
     picture = replace(picture, metadata=Metadata(icc=picture.metadata.icc))
-    return f"data:image/png;base64,{base64.b64encode(encoded(picture, 'png')).decode('ascii')}"
+    return (
+        f"data:image/png;base64,{base64.b64encode(encoded(picture, format='png')).decode('ascii')}"
+    )
 
 
 def shown_right(data: bytes, format: str) -> bool:  # noqa: A002

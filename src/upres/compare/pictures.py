@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 
 from upres.errors import InvalidOption, UnsupportedPicture
 from upres.image.decode import Decoder
-from upres.image.encode import encode
 from upres.image.files import read_input
 from upres.image.picture import Header, Metadata, Picture
 from upres.upscale.resample import BICUBIC
@@ -20,7 +18,6 @@ from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
 
 if TYPE_CHECKING:
     from upres.image.limits import Limits
-    from upres.image.picture import Format
 
 Fit = Literal["nearest", "bicubic"]
 """How a smaller picture is brought to the larger one's size."""
@@ -96,13 +93,6 @@ def read(path: Path, *, letter: Letter, limits: Limits) -> Side:
         picture=picture,
         warnings=tuple(decoder.warnings),
     )
-
-
-def encoded(picture: Picture, format: Format) -> bytes:  # noqa: A002
-    """Return a picture as a file's bytes."""
-    file = io.BytesIO()
-    encode(picture, file, format=format)
-    return file.getvalue()
 
 
 def shown_name(path: Path) -> str:

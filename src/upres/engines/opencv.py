@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-from upres.engines.depth_to_space import uses_crd, without_crd
 from upres.engines.libraries import check_request, needed, package_version, translated
 from upres.engines.session import LockedSession
 from upres.errors import EngineMissing
+from upres.models.depth_to_space import uses_crd, without_crd
 from upres.models.spec import Channels
 
 if TYPE_CHECKING:

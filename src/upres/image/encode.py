@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -135,24 +136,31 @@ class Encoder:
 
     def _save(self) -> None:
         """Encode, in a thread of its own."""
+        source = libvips().SourceCustom()
+        source.on_read(self._exchange.read)
+        target = self._vips_target()
         try:
-            source = libvips().SourceCustom()
-            source.on_read(self._exchange.read)
-            # without fail_on, rows that never come would be black ones
-            image = libvips().Image.pngload_source(source, access="sequential", fail_on="error")
-            image = prepared(
-                image,
-                self._format,
-                self._layout,
-                metadata=self._metadata,
-                animation=self._animation,
-            )
-            target = self._vips_target()
-            getattr(image, SAVERS[self._format])(target, **self._options)
+            self._pump(source, target)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._failure = error
+            self._exchange.stop()
+            # the traceback keeps libvips' operation, which may write once more when it is freed:
+            # it has to go now, while what it calls is there
+            self._failure = error.with_traceback(None)
         finally:
             self._exchange.stop()
+
+    def _pump(self, source: Any, target: Any) -> None:
+        """Read rows and write the file until both are done; nothing of it outlives the call."""
+        # without fail_on, rows that never come would be black ones
+        image = libvips().Image.pngload_source(source, access="sequential", fail_on="error")
+        image = prepared(
+            image,
+            self._format,
+            self._layout,
+            metadata=self._metadata,
+            animation=self._animation,
+        )
+        getattr(image, SAVERS[self._format])(target, **self._options)
 
     def _vips_target(self) -> Any:
         if self._seekable is not None:
@@ -172,6 +180,13 @@ def encode(
         target, format=format, layout=picture.layout, metadata=picture.metadata, quality=quality
     ) as encoder:
         encoder.write(picture.rows())
+
+
+def encoded(picture: Picture, *, format: Format, quality: int = 95) -> bytes:  # noqa: A002
+    """Return the bytes of a picture's file; as `encode`."""
+    file = io.BytesIO()
+    encode(picture, file, format=format, quality=quality)
+    return file.getvalue()
 
 
 def _name(format: Format) -> str:  # noqa: A002

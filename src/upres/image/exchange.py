@@ -69,11 +69,6 @@ class Exchange:
             self._pieces.clear()
             self._changed.notify_all()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether one of the ends has stopped."""
-        return self._stopped
-
     def read(self, length: int) -> memoryview | None:
         """Give up to `length` bytes of the pieces; None at their end, whether in time or not.
 

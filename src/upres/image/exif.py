@@ -7,8 +7,8 @@ import struct
 _PREFIX = b"Exif\x00\x00"
 _ENTRY_BYTES = 12
 _EXIF_DIRECTORY = 0x8769
-_UNTRUE = {0x0100, 0x0101}
-"""Width and height of the picture before: a TIFF's tags, of no use beside other formats' own."""
+_UNTRUE = {0x0100, 0x0101, 0x011A, 0x011B, 0x0128}
+"""Width, height and density of the picture before: libvips writes the new ones."""
 _LOCATION = {0x8825, 0x02BC, 0x83BB}
 """The directory of GPS; XMP and IPTC, which may have a place too."""
 _MAKER_NOTE = {0x927C}

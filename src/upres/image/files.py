@@ -113,9 +113,14 @@ def _failures_told(output: Path | str) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, UpresError):
             raise
-        if error.errno in _NO_ROOM:
+        if lacks_room(error):
             raise DiskFull(output) from error
         raise OutputNotWritable(output, _reason(error)) from error
+
+
+def lacks_room(error: Exception) -> bool:
+    """Tell whether something could not be written because a disk or a quota is full."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def _reason(error: OSError) -> str:

@@ -28,8 +28,6 @@ class FormatTraits:
     """The most bits of a sample; 12 stands for samples of 16 bits, rounded."""
     transparency: Literal["none", "mask", "full"] = "full"
     """A mask is clear or opaque, nothing between."""
-    lossy: bool = False
-    """Whether a quality can be asked for."""
     animated: bool = False
     pages: bool = False
     """Whether it holds several pictures that are no animation."""
@@ -42,11 +40,6 @@ class FormatTraits:
         """Whether there is any transparency."""
         return self.transparency != "none"
 
-    @property
-    def sixteen_bit(self) -> bool:
-        """Whether samples of more than 8 bits are of use."""
-        return self.bits > 8  # noqa: PLR2004
-
 
 TRAITS: dict[Format, FormatTraits] = {
     # libvips has no rows of more than 100 million pixels
@@ -55,14 +48,9 @@ TRAITS: dict[Format, FormatTraits] = {
         extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
         max_side_px=65500,
         transparency="none",
-        lossy=True,
     ),
-    "webp": FormatTraits(
-        extensions=(".webp",), max_side_px=16383, lossy=True, animated=True, gray_icc=False
-    ),
-    "avif": FormatTraits(
-        extensions=(".avif",), max_side_px=16384, bits=12, lossy=True, gray_icc=False
-    ),
+    "webp": FormatTraits(extensions=(".webp",), max_side_px=16383, animated=True, gray_icc=False),
+    "avif": FormatTraits(extensions=(".avif",), max_side_px=16384, bits=12, gray_icc=False),
     "tiff": FormatTraits(
         extensions=(".tif", ".tiff"), max_side_px=100_000_000, bits=16, pages=True
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from upres.image.exif import cleaned_exif
@@ -16,11 +18,21 @@ _UNTRUE = (
     "exif-ifd0-Orientation",
     "exif-ifd0-ImageWidth",
     "exif-ifd0-ImageLength",
+    "exif-ifd0-XResolution",
+    "exif-ifd0-YResolution",
+    "exif-ifd0-ResolutionUnit",
     "exif-ifd1-",
 )
-"""EXIF that a larger upright picture makes wrong: turn, size, and the thumbnail's directory.
+"""EXIF that a larger upright picture makes wrong: turn, size, density, the thumbnail's directory.
 
-The two other sizes are corrected by libvips when it writes."""
+The two other sizes are corrected by libvips when it writes, and the density is written anew."""
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
+_XMP_SIZE = re.compile(
+    rb"\s(?:tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)=(?:\"\d+\"|'\d+')"
+    rb"|<(tiff:Image(?:Width|Length)|exif:Pixel[XY]Dimension)>\d+</\1>"
+)
+_INCH, _CENTIMETRE = "2", "3"
+_MM_OF_UNIT = {_INCH: 25.4, _CENTIMETRE: 10.0}
 _LOCATION_EXIF = ("exif-ifd3-", "exif-ifd2-MakerNote")
 _LOCATION_WORDS = (
     b"gps",
@@ -51,16 +63,41 @@ def read_metadata(image: Any) -> Metadata:
         if name.startswith(_EXIF) or name in (_XMP, _IPTC)
         if not name.startswith(_UNTRUE)
     ]
-    density = None
-    if image.get_typeof("resolution-unit") or image.xres != 1.0:
-        density = (float(image.xres), float(image.yres))
     icc = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else b""
     fields = {name: (image.get_typeof(name), image.get(name)) for name in names}
+    if _XMP in fields:
+        kind, xmp = fields[_XMP]
+        fields[_XMP] = (kind, _true_xmp(xmp))
     return Metadata(
         icc=sound_profile(icc),
-        pixels_per_mm=density,
+        pixels_per_mm=_density(image),
         fields=_with_clean_block(fields, location=True),
     )
+
+
+def _density(image: Any) -> tuple[float, float] | None:
+    """Return pixels in a millimetre; WebP and AVIF have no density but the one in EXIF."""
+    if image.xres != 1.0:  # what libvips has where it found none
+        return float(image.xres), float(image.yres)
+    across, down, unit = (
+        image.get(f"exif-ifd0-{name}").split(" ")[0]
+        if image.get_typeof(f"exif-ifd0-{name}")
+        else ""
+        for name in ("XResolution", "YResolution", "ResolutionUnit")
+    )
+    try:
+        density = float(Fraction(across)), float(Fraction(down))
+    except (ValueError, ZeroDivisionError):
+        return None
+    length_mm = _MM_OF_UNIT.get(unit or _INCH)
+    if length_mm is None or min(density) <= 0:
+        return None
+    return density[0] / length_mm, density[1] / length_mm
+
+
+def _true_xmp(xmp: bytes) -> bytes:
+    """Return XMP that says of turn and size what is true of an upright picture of another size."""
+    return _XMP_SIZE.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", xmp))
 
 
 def with_metadata(image: Any, metadata: Metadata) -> Any:

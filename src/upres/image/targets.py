@@ -7,6 +7,8 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from upres.errors import DiskFull
+from upres.image.files import lacks_room
 from upres.image.tiff_exif import add_exif
 from upres.image.vips import libvips
 
@@ -78,7 +80,9 @@ class SeekableTarget:
         try:
             return action(*arguments)
         except Exception as error:  # noqa: BLE001 - told after libvips has returned
-            self.failure = error
+            beside = self._file is not self._target
+            full = beside and lacks_room(error)
+            self.failure = DiskFull(tempfile.gettempdir()) if full else error
             return failed
 
 

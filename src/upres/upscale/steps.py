@@ -1,7 +1,8 @@
 """The steps between a picture and its enlargement, each from planes to planes.
 
-Inside, pictures are float32 planes (planes, rows, width) with black at 0 and white at 1; they come
-as bands of rows from the top, so that no step holds a whole enlarged picture.
+Inside, pictures are float32 planes (planes, rows, width) with black at 0 and white at 1, colours
+multiplied by alpha where there is one; they come as bands of rows from the top, so that no step
+holds a whole enlarged picture.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from upres.errors import Cancelled
 from upres.image.picture import Layout, Rows, Samples
 from upres.models.spec import Channels
+from upres.upscale.alpha import neighbour_range, over_white, premultiply, split_alpha
 from upres.upscale.resample import BICUBIC, Band, portions, resize
 from upres.upscale.rows import RowReader
 from upres.upscale.tiles import Span, Step, TilePlan, mirrored
@@ -28,6 +30,9 @@ TileFunction = Callable[[Band], Band]
 
 PLAIN_ROWS = 64
 """Source rows that an interpolation takes at a time."""
+
+_SPLIT_ROWS = 8
+"""Source rows of a tile whose alpha is found at a time."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """BT.601 weights of R, G, B, full range: JPEG's luma, which the luma models were trained on."""
@@ -106,27 +111,25 @@ def tiled_bands(
     """Enlarge a picture tile by tile; yields bands that are the caller's.
 
     `rows` bring the picture from the top in bands of any heights; what one row of tiles needs is
-    held, and its result. Alpha is enlarged as a gray picture of its own. `tile_done` is called
-    after every tile, twice where there is alpha, and may raise to stop.
+    held, and its result. Colours come out multiplied by alpha where there is one. `tile_done` is
+    called after every tile, twice where there is alpha, and may raise to stop.
     """
     reader = RowReader(rows)
     tallest = max(step.inner.length for step in plan.rows)
     held = np.empty((layout.planes, tallest * scale, layout.width * scale), np.float32)
-    layers = (slice(0, -1), slice(-1, None)) if layout.alpha else (slice(None),)
     for row, span in zip(plan.rows, _needed(plan.rows, layout.height), strict=True):
         lines = reader.read(span)[mirrored(row.source, layout.height) - span.start]
         band = held[:, : row.inner.length * scale]
         for column in plan.columns:
             tile = lines[:, mirrored(column.source, layout.width)]
             inner = column.inner.scaled(scale)
-            for layer in layers:
-                # the enlarged tile gets no name: it would live on beside the next one
-                band[layer, :, inner.start : inner.stop] = _cropped(
-                    _enlarged(tile, layer, function, alpha=layout.alpha, scale=scale),
-                    row,
-                    column,
-                    scale,
-                )
+            target = band[:, :, inner.start : inner.stop]
+            crop = (row.crop, column.crop)
+            if layout.alpha:
+                _enlarge_seen(tile, function, target, crop, tile_done)
+            else:
+                # an enlarged tile gets no name: it would live on beside the next one
+                target[...] = _cropped(function(to_planes(tile)), crop, scale)
                 tile_done()
         for start, stop in portions(band):
             yield band[:, start:stop].copy()
@@ -146,35 +149,69 @@ def _needed(steps: Sequence[Step], height: int) -> list[Span]:
     return spans[::-1]
 
 
-def _enlarged(
-    tile: NDArray[Samples], layer: slice, function: TileFunction, *, alpha: bool, scale: int
-) -> Band:
-    """Enlarge some planes of a tile, by repetition where a network has nothing to do.
+def _enlarge_seen(
+    tile: NDArray[Samples],
+    function: TileFunction,
+    target: Band,
+    crop: tuple[Span, Span],
+    tile_done: Callable[[], None],
+) -> None:
+    """Fill `target` with a tile that has alpha, enlarged as it is seen: over black, over white.
 
-    That is in plain alpha, and in colours that nobody sees.
+    Two passes, since networks know ordinary pictures and nothing of alpha; one is enough where
+    nothing shines through, none where nothing is seen. `crop` is in source pixels.
     """
-    planes = to_planes(tile[..., layer])
-    if alpha:
-        shown, most = tile[..., -1].min(), tile[..., -1].max()
-        if most == 0 or (layer.start == -1 and shown == most):
-            return planes.repeat(scale, axis=1).repeat(scale, axis=2)
-    return function(planes)
+    planes = to_planes(tile)
+    least, most = planes[-1].min(), planes[-1].max()
+    premultiply(planes)
+    scale = target.shape[1] // crop[0].length
+    if most == 0:
+        target[...] = 0
+        tile_done()
+    else:
+        target[:-1] = _cropped(function(planes[:-1]), crop, scale)
+        tile_done()
+        if least == 1:
+            target[-1] = 1
+        else:
+            _split(target, _cropped(function(over_white(planes)), crop, scale), tile, crop)
+    tile_done()
 
 
-def _cropped(enlarged: Band, row: Step, column: Step, scale: int) -> Band:
-    down, across = row.crop.scaled(scale), column.crop.scaled(scale)
+def _split(target: Band, white: Band, tile: NDArray[Samples], crop: tuple[Span, Span]) -> None:
+    """Split alpha off an enlarged tile, a few source rows at a time to save memory."""
+    down, across = crop
+    scale = white.shape[1] // down.length
+    ranges = [
+        part[down.start : down.stop, across.start : across.stop] for part in neighbour_range(tile)
+    ]
+    for start in range(0, down.length, _SPLIT_ROWS):
+        rows = slice(start, start + _SPLIT_ROWS)
+        fine = slice(start * scale, (start + _SPLIT_ROWS) * scale)
+        near = (
+            to_planes(part[rows]).repeat(scale, axis=1).repeat(scale, axis=2) for part in ranges
+        )
+        split_alpha(target[:, fine], white[:, fine], *near)
+
+
+def _cropped(enlarged: Band, crop: tuple[Span, Span], scale: int) -> Band:
+    down, across = (span.scaled(scale) for span in crop)
     return enlarged[:, down.start : down.stop, across.start : across.stop]
 
 
 def plain_bands(
     rows: Iterable[Rows], layout: Layout, *, band_done: Callable[[], None]
 ) -> Iterator[Band]:
-    """Hand a picture on as it is, in bands of `PLAIN_ROWS` rows whatever it comes in.
+    """Hand a picture on at its size, in bands of `PLAIN_ROWS` rows whatever it comes in.
 
-    `band_done` is called after every band was used and may raise to stop.
+    Colours come out multiplied by alpha where there is one. `band_done` is called
+    after every band was used and may raise to stop.
     """
     for band in RowReader(rows).bands(layout.height, rows=PLAIN_ROWS):
-        yield to_planes(band)
+        planes = to_planes(band)
+        if layout.alpha:
+            premultiply(planes)
+        yield planes
         band_done()
 
 

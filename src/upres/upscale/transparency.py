@@ -1,6 +1,6 @@
-"""Transparency on the way through an enlargement: colours where there are none, alpha in bounds.
+"""Colours under transparency: made up from what is visible around.
 
-Both are local rules, so that a picture can pass through them in bands of rows.
+A local rule, so that a picture can pass through it in bands of rows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from upres.upscale.tiles import Span
 
 _RADII = (1, 2, 4, 8, 16, 32)
 REACH_PX = _RADII[-1]
-"""How far colours are carried: further than any network or kernel looks."""
+"""How far colours are carried: further than any kernel of later work on the result looks."""
 
-_FAINT = 0.03
+FAINT = 4 / 255
 """Share of full alpha below which a pixel's own colour counts for nothing on its own."""
 _ENOUGH = 0.5
 """Alpha, in opaque pixels, that must lie in a box before its colour is trusted."""
@@ -33,10 +33,11 @@ def filled_rows(rows: Iterable[Rows], layout: Layout) -> Iterator[Rows]:
     """Carry the colours of visible pixels into (nearly) transparent ones, band by band.
 
     What lies under transparency is arbitrary, often black, and colours of faint pixels are rounded
-    coarsely; a network or a kernel that mixes them into the edge draws a fringe. A pixel with alpha
-    below 3 % takes the average colour, weighted by alpha, of the smallest box around it that holds
-    enough alpha; one with no alpha at all within `REACH_PX` becomes mid-gray. Other pixels, and
-    alpha, stay as they are. Works in integers: the result does not depend on the bands.
+    coarsely; whoever scales or filters a result without heed of alpha mixes them into the edge and
+    draws a fringe. A pixel with alpha below `FAINT` takes the average colour, weighted
+    by alpha, of the smallest box around it that holds enough alpha; one with no alpha at all within
+    `REACH_PX` becomes mid-gray. Other pixels, and alpha, stay as they are. Works in integers: the
+    result does not depend on the bands.
     """
     reader = RowReader(rows)
     for start in range(0, layout.height, _BLOCK_ROWS):
@@ -56,7 +57,7 @@ def _within(inner: Span, around: Span) -> Span:
 def _filled(samples: Rows, *, inner: Span, layout: Layout) -> Rows:
     """Return the inner rows of a band that has all the rows they depend on."""
     visible = samples[inner.start : inner.stop]
-    faint = visible[..., -1] < _FAINT * layout.sample_max
+    faint = visible[..., -1] < FAINT * layout.sample_max
     if not faint.any():
         return visible
     result = visible.copy()
@@ -118,45 +119,3 @@ def _box(table: _Table, y: NDArray[np.intp], x: NDArray[np.intp], radius: int) -
     total: _Table = flat[bottom + right] - flat[bottom + left] - flat[top + right]
     total += flat[top + left]
     return total
-
-
-def bounded_alpha(
-    results: Iterable[Rows], rows: Iterable[Rows], layout: Layout, *, width: int, height: int
-) -> Iterator[Rows]:
-    """Keep enlarged alpha between the least and the greatest of the 3x3 source pixels around.
-
-    Networks and kernels overshoot at edges and ring beyond them, and networks are a level or more
-    off on plain areas; in alpha that is a ghost line, or an opaque area one can see through.
-    `results` are an enlargement's bands, whose alpha is changed in place, `rows` its source's.
-    """
-    reader = RowReader(band[..., -1:] for band in rows)
-    across = _nearest(Span(0, width), layout.width, width)
-    row = 0
-    for band in results:
-        down = _nearest(Span(row, row + len(band)), layout.height, height)
-        row += len(band)
-        near = Span(max(int(down[0]) - 1, 0), min(int(down[-1]) + 2, layout.height))
-        alpha = reader.read(near)[..., 0]
-        if alpha.min() == alpha.max():
-            band[..., -1] = alpha[0, 0]
-        else:
-            places = np.ix_(down - near.start, across)
-            low, high = (_extreme(alpha, of)[places] for of in (np.minimum, np.maximum))
-            np.clip(band[..., -1], low, high, out=band[..., -1])
-        yield band
-
-
-def _nearest(span: Span, n_in: int, n_out: int) -> NDArray[np.intp]:
-    """Return the input pixel under each of some output pixels' centres."""
-    return (2 * np.arange(span.start, span.stop) + 1) * n_in // (2 * n_out)
-
-
-def _extreme(alpha: NDArray[Samples], of: np.ufunc) -> NDArray[Samples]:
-    """Return the minimum or maximum of every pixel's 3x3 neighbours, as far as there are any."""
-    tall = alpha.copy()
-    of(tall[1:], alpha[:-1], out=tall[1:])
-    of(tall[:-1], alpha[1:], out=tall[:-1])
-    wide = tall.copy()
-    of(wide[:, 1:], tall[:, :-1], out=wide[:, 1:])
-    of(wide[:, :-1], tall[:, 1:], out=wide[:, :-1])
-    return wide

@@ -10,6 +10,7 @@ import numpy as np
 
 from upres.errors import InvalidOption
 from upres.image.picture import Layout, Picture, Rows
+from upres.upscale.alpha import straight_bands
 from upres.upscale.resample import LANCZOS, Band, resize_bands
 from upres.upscale.rows import checked_rows, forked
 from upres.upscale.steps import (
@@ -23,7 +24,7 @@ from upres.upscale.steps import (
     tiled_bands,
 )
 from upres.upscale.tiles import TilePlan, plan_tiles
-from upres.upscale.transparency import bounded_alpha, filled_rows
+from upres.upscale.transparency import filled_rows
 
 if TYPE_CHECKING:
     from upres.engines.base import Session
@@ -50,7 +51,7 @@ class Options:
             raise InvalidOption("soften", self.soften, "a number from 0 to 1")
 
 
-_BAND_BYTES = 192 * 2**20
+_BAND_BYTES = 96 * 2**20
 """What one row of tiles, enlarged and as wide as the picture, may hold."""
 _SAMPLE_BYTES = 4
 _COLOUR_PLANES = 3
@@ -106,10 +107,9 @@ def enlarge_rows(
     """
     check_cancelled(cancel)
     source = checked_rows(rows, layout)
-    seen: Iterable[Rows] = ()
+    beside: Iterable[Rows] = ()
     if layout.alpha:
-        source, seen = forked(source)
-        source = filled_rows(source, layout)
+        source, beside = forked(source)
     if isinstance(method, Network):
         plan = plan or method.plan(width=layout.width, height=layout.height, planes=layout.planes)
         tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
@@ -121,11 +121,11 @@ def enlarge_rows(
         scale, kernel = 1, method.kernel
     size = (layout.height * scale, layout.width * scale)
     resized = resize_bands(bands, size=size, to=(height, width), kernel=kernel)
-    soft = softened(resized, strength=options.soften)
-    results = quantized(soft, sample_max=layout.sample_max)
+    results = softened(resized, strength=options.soften)
     if layout.alpha:
-        results = bounded_alpha(results, seen, layout, width=width, height=height)
-    yield from results
+        filled = filled_rows(beside, layout)
+        results = straight_bands(results, filled, layout, width=width, height=height)
+    yield from quantized(results, sample_max=layout.sample_max)
 
 
 def enlarge_picture(
