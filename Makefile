@@ -22,6 +22,7 @@ fix: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/command_reference.py
+	$(BIN)/python docs/service_reference.py
 
 # Writes proofs/core/*.json; takes about half an hour, longer on a busy machine.
 prove-core: $(READY)
@@ -41,7 +42,7 @@ train: .venv/training-ready
 # Needs uv, and write the locks anew from pyproject.toml.
 UV ?= uv
 lock:
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra bench --extra postgres --extra redis --extra service --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements/dev.lock
 
 clean:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upres.service import CONFIG, PREFIX, UPLOAD_MODEL, ServiceSettings
+from upres.service.settings import CONFIG, PREFIX, UPLOAD_MODEL, ServiceSettings
 
 PAGE = Path(__file__).parent / "reference" / "service-settings.md"
 GROUPS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from upres.image.decode import Decoder
 from upres.image.encode import Encoder
@@ -12,14 +12,35 @@ from upres.image.metadata import without_location
 from upres.upscale.upscaler import Options, enlarge_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from upres.image.limits import Limits
-    from upres.image.picture import Format, Header, Metadata
+    from upres.image.picture import Format, Header, Metadata, Rows
     from upres.upscale.size import SizeRequest
     from upres.upscale.upscaler import CancelCheck, Interpolation, Network, ProgressCallback
 
 
 class PictureWarning(UserWarning):
     """A picture was read whole although its file is odd; the text says in what way."""
+
+
+class Decodes(Protocol):
+    """What gives a picture's header and, once, its pixels: here, or in a process of its own."""
+
+    @property
+    def header(self) -> Header:
+        """What is known before any pixel is decoded."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """Profile, density and fields."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the file; complete when all rows were read."""
+
+    def frames(self) -> Iterator[Iterator[Rows]]:
+        """Yield every frame as bands of rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +62,15 @@ class Enlargement:
     Nothing is ever held whole: rows are decoded, enlarged and encoded in bands.
     """
 
-    def __init__(self, data: bytes, *, name: str, size: SizeRequest, limits: Limits) -> None:
-        """Look at a picture file's bytes, `name` in errors.
+    def __init__(
+        self, source: bytes | Decodes, *, name: str, size: SizeRequest, limits: Limits
+    ) -> None:
+        """Look at a picture file's bytes, or at what decodes them; `name` is for errors.
 
         Raises UnreadablePicture, UnsupportedPicture, PictureTooLarge and InvalidOption.
         """
         self.name = name
-        self.decoder = Decoder(data, name=name)
+        self.decoder: Decodes = Decoder(source, name=name) if isinstance(source, bytes) else source
         limits.check_input(self.header, name=name)
         self.width, self.height = size.size_for(width=self.header.width, height=self.header.height)
         limits.check_output(

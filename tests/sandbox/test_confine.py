@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from upres.errors import InputNotReadable, InvalidOption
+from upres.errors import InvalidOption, SandboxUnavailable
 from upres.sandbox import seccomp
 from upres.sandbox.decoder import opened, posture
 from upres.sandbox.launcher import Launcher
@@ -74,7 +74,7 @@ def test_a_machine_without_what_is_required_decodes_nothing(
     limits = SandboxLimits(run_as=None, required=("not_root",))
     assert not posture(limits, through=honest)["not_root"]
     with (
-        pytest.raises(InputNotReadable, match="protection"),
+        pytest.raises(SandboxUnavailable, match="protection"),
         opened(file, limits=limits, through=honest),
     ):
         pass
@@ -83,7 +83,7 @@ def test_a_machine_without_what_is_required_decodes_nothing(
 def test_a_template_that_does_not_start_says_why() -> None:
     """And there is no posture then."""
     with Launcher("sandbox.not_there:work") as launcher:
-        with pytest.raises(InputNotReadable, match=r"sandbox\.not_there"):
+        with pytest.raises(SandboxUnavailable, match=r"sandbox\.not_there"):
             launcher.start()
         assert not any(posture(through=launcher).values())
 

@@ -17,6 +17,7 @@ from sandbox.children import HEADER
 from upres.errors import (
     InputNotReadable,
     PictureTooLarge,
+    SandboxUnavailable,
     UnreadablePicture,
     UpresError,
 )
@@ -177,6 +178,6 @@ def test_a_service_without_descriptors_says_so(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pipe", pipe)
-        with pytest.raises(InputNotReadable, match="too many open files"):
+        with pytest.raises(SandboxUnavailable, match="too many open files"):
             read_all(attackers, tmp_path, "honest")
     assert read_all(attackers, tmp_path, "honest") == 20

@@ -23,7 +23,8 @@ UpresError
 │   ├── PrecisionUnavailable   precision-unavailable
 │   ├── DatabaseUnusable       database-unusable
 │   ├── DatabaseTooNew         database-too-new
-│   └── BlobMissing            blob-missing
+│   ├── BlobMissing            blob-missing
+│   └── SandboxUnavailable     sandbox-unavailable
 ├── CapacityError          blame: capacity (right request, too little room)
 │   ├── DiskFull               disk-full
 │   ├── OutOfMemory            out-of-memory
@@ -71,6 +72,7 @@ from upres.errors.setup import (
     ModelMissing,
     OutputNotWritable,
     PrecisionUnavailable,
+    SandboxUnavailable,
 )
 from upres.errors.tree import (
     Blame,
@@ -109,6 +111,7 @@ __all__ = [
     "PictureTooLarge",
     "PrecisionUnavailable",
     "QueueFull",
+    "SandboxUnavailable",
     "SetupError",
     "UnknownModel",
     "UnreadablePicture",

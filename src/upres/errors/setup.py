@@ -151,3 +151,12 @@ class BlobMissing(SetupError, KeyError):
     def __str__(self) -> str:
         """Return the text without the quotes that KeyError would add."""
         return str(self.args[0])
+
+
+class SandboxUnavailable(SetupError):
+    """Uploads cannot be decoded apart from the service on this machine, so they are not decoded."""
+
+    code = "sandbox-unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the sandbox for decoding does not work here: {reason}")

@@ -15,7 +15,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from upres.errors import InputNotReadable, OutOfMemory, UnreadablePicture, UpresError
+from upres.errors import OutOfMemory, SandboxUnavailable, UnreadablePicture, UpresError
 from upres.sandbox import wire
 from upres.sandbox.answers import takes_too_much
 
@@ -109,7 +109,7 @@ class Child:
         if ended < 0:
             return self._killed(-ended, spent_s=word["cpu_s"])
         if ended == wire.UNSAFE:
-            return unavailable(self._name, "it lacks a protection that is required")
+            return SandboxUnavailable("it lacks a protection that is required")
         how = "failed" if ended == wire.FAILED else "ended early"
         return UnreadablePicture(self._name, f"its decoder {how}")
 
@@ -152,7 +152,7 @@ class Launcher:
     def start(self) -> None:
         """Start the template unless it runs: the first picture waits less then.
 
-        Raises InputNotReadable where there can be none.
+        Raises SandboxUnavailable where there can be none.
         """
         with self._lock:
             self._connected()
@@ -160,14 +160,12 @@ class Launcher:
     def spawn(
         self, file: int, request: dict[str, Any], *, name: str, limits: SandboxLimits
     ) -> Child:
-        """Begin a child on an open file; raises InputNotReadable where there can be none."""
+        """Begin a child on an open file; raises SandboxUnavailable where there can be none."""
         message = json.dumps({**request, "limits": limits.as_json()}).encode()
         try:
             return self._spawned(file, message, name=name, limits=limits)
         except OSError as error:
-            if isinstance(error, UpresError):
-                raise
-            raise unavailable(name, (error.strerror or "its process is gone").lower()) from error
+            raise SandboxUnavailable((error.strerror or "its process is gone").lower()) from error
 
     def close(self) -> None:
         """End the template and every child."""
@@ -207,14 +205,14 @@ class Launcher:
     def _connected(self) -> socket.socket:
         if self._service is None:
             if sys.platform != "linux":
-                raise unavailable("the upload", "it needs Linux")
+                raise SandboxUnavailable("it needs Linux")
             self._service, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             try:
                 with theirs:
                     self._process = self._started(theirs.fileno())
             except OSError as error:
                 self._close()
-                raise unavailable("the upload", str(error)) from error
+                raise SandboxUnavailable(str(error)) from error
             self._check_ready(self._service)
         return self._service
 
@@ -242,7 +240,7 @@ class Launcher:
         if word != b"ready":
             self._close()
             reason = word.decode("utf-8", "replace") or "its process ended"
-            raise unavailable("the upload", " ".join(reason.split()))
+            raise SandboxUnavailable(" ".join(reason.split()))
 
     def _close(self) -> None:
         if self._service is not None:
@@ -265,11 +263,6 @@ class Launcher:
             # nothing to wait for
             self._process.returncode = 0
             self._process = None
-
-
-def unavailable(name: str, reason: str) -> InputNotReadable:
-    """Return the error of a machine on which no child can be had."""
-    return InputNotReadable(name, f"the sandbox for decoding does not work here: {reason}")
 
 
 def _widen(pipe: int) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from platformdirs import user_data_path
 from pydantic import SecretStr
 
-from upres import service
 from upres.errors import InvalidOption
-from upres.service import PREFIX, ServiceSettings
+from upres.service import settings as service
+from upres.service.settings import PREFIX, ServiceSettings
 
 FIELDS = tuple(ServiceSettings.model_fields)
 SECRET = "horse-battery-staple"  # noqa: S105 - it is a test's
