@@ -43,10 +43,21 @@ SAMPLES: dict[str, UpresError] = {
         errors.JobNotReady("abc", "queued"),
         errors.IdempotencyConflict("key"),
         errors.BlobMissing("ab" * 32),
+        errors.SandboxUnavailable("it needs Linux"),
         errors.DatabaseUnusable("jobs.db", "file is not a database"),
         errors.DatabaseTooNew("jobs.db", found=2, known=1),
         errors.QueueFull(queued_px=100, limit_px=90, retry_after_s=7),
+        errors.ClientQueueFull(queued_px=50, limit_px=40, retry_after_s=7),
         errors.DatabaseBusy("jobs.db"),
+        errors.NoFile("image"),
+        errors.JobGone("abc", "result"),
+        errors.Unauthorized("this server wants an API key"),
+        errors.Forbidden("the key lacks the scope models"),
+        errors.KeysUnusable("keys.toml", "permission denied"),
+        errors.RateLimited("pictures", limit=60, retry_after_s=7),
+        errors.ServerBusy(retry_after_s=2),
+        errors.ServerStopping(),
+        errors.JobTimeout("a.jpg", limit_s=60),
     )
 }
 """One of each leaf, by its code."""

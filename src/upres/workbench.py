@@ -90,8 +90,8 @@ class Workbench:
                 self.store.pull(spec, progress=report)
         return self.network(spec, runtime=runtime)
 
-    def network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
-        """Return a network ready to run, opened now or before."""
+    def choice(self, spec: ModelSpec, *, runtime: Runtime) -> tuple[str, Precision, int]:
+        """Return engine, arithmetic and threads that a network would be run with."""
         threads = runtime.threads or self.settings.threads or usable_cpus()
         name, precision = chosen_engine(
             spec,
@@ -100,6 +100,11 @@ class Workbench:
             threads=threads,
             cache_folder=self.settings.cache_folder,
         )
+        return name, precision, threads
+
+    def network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
+        """Return a network ready to run, opened now or before."""
+        name, precision, threads = self.choice(spec, runtime=runtime)
         key = (spec.id, name, precision, threads)
         with self._lock:
             opening = self._opening.setdefault(key, threading.Lock())

@@ -298,7 +298,7 @@ class Machine(RuleBasedStateMachine):
         for job in self.jobs.values():
             if job.state in {State.QUEUED, State.RUNNING}:
                 needed.add(f"source of {job.content}")
-        assert self.table.keep_keys(finished_sources=False) == needed
+        assert self.table.keep_keys(sources_s=0) == needed
 
 
 def test_on_sqlite(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from job_cases import NO_LIMIT, HandClock, blob, claim, finish, request, submit
 
-from upres.errors import IdempotencyConflict, JobMissing, QueueFull
+from upres.errors import ClientQueueFull, IdempotencyConflict, JobMissing, QueueFull
 from upres.jobs.job import BATCH_DELAY_S, Job, JobOptions, Priority, State
 from upres.jobs.rows import moment
 from upres.jobs.table import JobTable
@@ -78,6 +78,21 @@ class TestSubmit:
         table.submit(request("large", cost_px=5000), queued_px_limit=1000)
         with pytest.raises(QueueFull):
             table.submit(request("small", cost_px=1), queued_px_limit=1000)
+
+    def test_one_client_may_have_so_much_waiting(self, table: JobTable) -> None:
+        """And what others have does not count."""
+
+        def submit_as(owner: str, content: str) -> None:
+            new = request(content, cost_px=600, owner=owner)
+            table.submit(new, queued_px_limit=10_000, client_px_limit=1000)
+
+        submit_as("ann", "a")
+        with pytest.raises(ClientQueueFull, match="600 pixels") as refused:
+            submit_as("ann", "b")
+        assert refused.value.retry_after_s >= 1
+        submit_as("bob", "b")
+        claim(table)
+        submit_as("ann", "c")
 
     def test_when_to_come_back(self, table: JobTable, clock: HandClock) -> None:
         """By recorded speed and workers: 900 pixels too many at 2 x 10 pixels a second."""
@@ -320,11 +335,12 @@ class TestRetention:
         submit(table, "queued")
         result = {blob(done).key}
         kept = result | sources("done", "failed", "running", "queued")
-        assert table.keep_keys() == kept
-        assert table.keep_keys(finished_sources=False) == result | sources("running", "queued")
+        assert table.keep_keys(sources_s=1) == kept
+        assert table.keep_keys(sources_s=0) == result | sources("running", "queued")
         clock.now += 10
         table.expire()
-        assert table.keep_keys() == sources("failed", "running", "queued")
+        assert table.keep_keys(sources_s=11) == sources("failed", "running", "queued")
+        assert table.keep_keys(sources_s=10) == sources("running", "queued")
 
 
 class TestFigures:

@@ -18,6 +18,8 @@ _SIGNALLED = 128
 _COMMANDS = {
     "enlarge": ("upres.cli.enlarge", "Enlarge pictures."),
     "compare": ("upres.cli.compare", "Show two pictures side by side."),
+    "serve": ("upres.cli.serve", "Run the web service: page, HTTP interface, workers."),
+    "worker": ("upres.cli.worker", "Run one more worker of the service."),
     "models": ("upres.cli.models", "List, pull, verify, add models; print their paths."),
     "tune": ("upres.cli.tune", "Measure which engine is fastest here."),
     "bench": ("upres.cli.bench", "Measure models: quality on pictures, speed here."),

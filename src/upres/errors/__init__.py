@@ -10,7 +10,11 @@ UpresError
 │   ├── ModelRefused           model-refused
 │   ├── JobMissing             job-missing
 │   ├── JobNotReady            job-not-ready
-│   └── IdempotencyConflict    idempotency-conflict
+│   ├── IdempotencyConflict    idempotency-conflict
+│   ├── NoFile                 no-file
+│   ├── JobGone                job-gone
+│   ├── Unauthorized           unauthorized
+│   └── Forbidden              forbidden
 ├── SetupError             blame: setup (this machine or installation is at fault)
 │   ├── InputNotReadable       input-not-readable
 │   ├── OutputNotWritable      output-not-writable
@@ -24,12 +28,18 @@ UpresError
 │   ├── DatabaseUnusable       database-unusable
 │   ├── DatabaseTooNew         database-too-new
 │   ├── BlobMissing            blob-missing
-│   └── SandboxUnavailable     sandbox-unavailable
+│   ├── SandboxUnavailable     sandbox-unavailable
+│   └── KeysUnusable           keys-unusable
 ├── CapacityError          blame: capacity (right request, too little room)
 │   ├── DiskFull               disk-full
 │   ├── OutOfMemory            out-of-memory
+│   ├── JobTimeout             job-timeout
 │   ├── QueueFull              queue-full
-│   └── DatabaseBusy           database-busy
+│   ├── ClientQueueFull        client-queue-full
+│   ├── DatabaseBusy           database-busy
+│   ├── RateLimited            rate-limited
+│   ├── ServerBusy             server-busy
+│   └── ServerStopping         server-stopping
 ├── EngineFailed           blame: bug (engine-failed)
 ├── EncodingFailed         blame: bug (encoding-failed)
 └── Cancelled              blame: caller (cancelled)
@@ -54,10 +64,22 @@ from upres.errors.caller import (
     UnsupportedPicture,
 )
 from upres.errors.capacity import (
+    ClientQueueFull,
     DatabaseBusy,
     DiskFull,
+    JobTimeout,
     OutOfMemory,
     QueueFull,
+)
+from upres.errors.requests import (
+    Forbidden,
+    JobGone,
+    KeysUnusable,
+    NoFile,
+    RateLimited,
+    ServerBusy,
+    ServerStopping,
+    Unauthorized,
 )
 from upres.errors.setup import (
     BlobMissing,
@@ -88,6 +110,7 @@ __all__ = [
     "CallerError",
     "Cancelled",
     "CapacityError",
+    "ClientQueueFull",
     "DatabaseBusy",
     "DatabaseTooNew",
     "DatabaseUnusable",
@@ -96,23 +119,32 @@ __all__ = [
     "EncodingFailed",
     "EngineFailed",
     "EngineMissing",
+    "Forbidden",
     "IdempotencyConflict",
     "InputNotReadable",
     "InvalidOption",
+    "JobGone",
     "JobMissing",
     "JobNotReady",
+    "JobTimeout",
+    "KeysUnusable",
     "ModelDamaged",
     "ModelFolderNotReadable",
     "ModelFolderNotWritable",
     "ModelMissing",
     "ModelRefused",
+    "NoFile",
     "OutOfMemory",
     "OutputNotWritable",
     "PictureTooLarge",
     "PrecisionUnavailable",
     "QueueFull",
+    "RateLimited",
     "SandboxUnavailable",
+    "ServerBusy",
+    "ServerStopping",
     "SetupError",
+    "Unauthorized",
     "UnknownModel",
     "UnreadablePicture",
     "UnsupportedPicture",

@@ -93,6 +93,8 @@ class JobNotReady(CallerError):
 
     def __init__(self, job_id: str, state: str) -> None:
         super().__init__(f"job {job_id} has no result: it is {state}")
+        self.state = state
+        """The job's: `queued`, `running`, `failed`, `cancelled`, `expired`."""
 
 
 class IdempotencyConflict(CallerError):

@@ -47,6 +47,31 @@ class QueueFull(CapacityError):
         """Whole seconds until there is likely room."""
 
 
+class ClientQueueFull(CapacityError):
+    """As much work of one client is waiting as may wait; nothing was accepted."""
+
+    code = "client-queue-full"
+
+    def __init__(self, *, queued_px: int, limit_px: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"too much of yours is waiting: {queued_px} pixels, and the limit for one client is "
+            f"{limit_px}; try again in {retry_after_s} s"
+        )
+        self.retry_after_s = retry_after_s
+        """Whole seconds until there is likely room."""
+
+
+class JobTimeout(CapacityError, TimeoutError):
+    """A job took longer than a job may."""
+
+    code = "job-timeout"
+
+    def __init__(self, name: str, *, limit_s: float) -> None:
+        super().__init__(
+            f"{name} took longer than {limit_s:g} s; ask for a smaller result or a faster model"
+        )
+
+
 class DatabaseBusy(CapacityError, TimeoutError):
     """Others held the database for longer than one waits; nothing was changed."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 
-from upres.errors import IdempotencyConflict, JobMissing, QueueFull
+from upres.errors import ClientQueueFull, IdempotencyConflict, JobMissing, QueueFull
 from upres.jobs.endings import end
 from upres.jobs.job import NewJob, State
 from upres.jobs.pace import room_in_s
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 _RESULT = ("result_key", "result_bytes", "result_format", "width", "height", "total_tiles")
 
 
-def submit(tx: Transaction, new: NewJob, *, queued_px_limit: int) -> tuple[Row[Any], bool]:
+def submit(
+    tx: Transaction, new: NewJob, *, queued_px_limit: int, client_px_limit: int | None
+) -> tuple[Row[Any], bool]:
     """Insert a job and return its row and True, or the row of the same request and False.
 
-    Raises IdempotencyConflict and QueueFull.
+    Raises IdempotencyConflict, QueueFull and ClientQueueFull.
     """
     tx.exclusive()
     if new.idempotency_key is not None and (same := _same_request(tx, new)) is not None:
@@ -40,9 +42,11 @@ def submit(tx: Transaction, new: NewJob, *, queued_px_limit: int) -> tuple[Row[A
             raise IdempotencyConflict(new.idempotency_key)
         return same, False
     values = new_values(new, now=tx.now)
-    finished = _finished_twin(tx, new.content_key)
+    finished = finished_twin(tx, new.content_key)
     if finished is None:
         _check_room(tx, new, limit_px=queued_px_limit)
+        if client_px_limit is not None:
+            _check_clients_room(tx, new, limit_px=client_px_limit)
     else:
         values |= {name: getattr(finished, name) for name in _RESULT}
         values |= {
@@ -62,7 +66,8 @@ def _same_request(tx: Transaction, new: NewJob) -> Row[Any] | None:
     return tx.connection.execute(query).first()
 
 
-def _finished_twin(tx: Transaction, content_key: str) -> Row[Any] | None:
+def finished_twin(tx: Transaction, content_key: str) -> Row[Any] | None:
+    """Return the row of a finished job of the same content, whose result is kept longest."""
     query = (
         select(jobs)
         .where(
@@ -88,9 +93,24 @@ def _check_room(tx: Transaction, new: NewJob, *, limit_px: int) -> None:
         )
 
 
-def waiting_px(tx: Transaction) -> int:
-    """Return the output pixels of all queued jobs."""
+def _check_clients_room(tx: Transaction, new: NewJob, *, limit_px: int) -> None:
+    """Let a client's job in when it fits, and when nothing of that client waits."""
+    queued_px = waiting_px(tx, owner=storable(new.owner))
+    if queued_px > 0 and queued_px + new.cost_px > limit_px:
+        raise ClientQueueFull(
+            queued_px=queued_px,
+            limit_px=limit_px,
+            retry_after_s=room_in_s(
+                tx, too_many_px=min(queued_px + new.cost_px - limit_px, queued_px)
+            ),
+        )
+
+
+def waiting_px(tx: Transaction, *, owner: str | None = None) -> int:
+    """Return the output pixels of all queued jobs, or of one owner's."""
     query = select(func.coalesce(func.sum(jobs.c.cost_px), 0)).where(jobs.c.state == State.QUEUED)
+    if owner is not None:
+        query = query.where(jobs.c.owner == owner)
     return int(tx.connection.execute(query).scalar_one())
 
 

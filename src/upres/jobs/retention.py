@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from upres.jobs.job import FINISHED, UNFINISHED, State
 from upres.jobs.schema import jobs, workers
@@ -58,10 +58,11 @@ def _expire_where(tx: Transaction, condition: ColumnElement[bool]) -> int:
     ).rowcount
 
 
-def keep_keys(tx: Transaction, *, finished_sources: bool) -> set[str]:
+def keep_keys(tx: Transaction, *, sources_s: float) -> set[str]:
     """Return the blobs that jobs still need."""
-    wanted = UNFINISHED | (FINISHED if finished_sources else frozenset())
-    sources = select(jobs.c.source_key).where(jobs.c.state.in_(wanted)).distinct()
+    lately = and_(jobs.c.state.in_(FINISHED), jobs.c.finished > tx.now - sources_s)
+    needed = or_(jobs.c.state.in_(UNFINISHED), lately)
+    sources = select(jobs.c.source_key).where(needed).distinct()
     results = select(jobs.c.result_key).where(
         jobs.c.state == State.DONE, jobs.c.result_key.is_not(None)
     )

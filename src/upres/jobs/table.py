@@ -55,17 +55,26 @@ class JobTable:
         with self.database.write() as tx:
             leases.count(tx, "checks", 1)
 
-    def submit(self, new: NewJob, *, queued_px_limit: int) -> tuple[Job, bool]:
+    def submit(
+        self, new: NewJob, *, queued_px_limit: int, client_px_limit: int | None = None
+    ) -> tuple[Job, bool]:
         """Accept a job and return it and True.
 
         The same request of the same owner once more (by its idempotency key) gives the job that
         there is, and False. Where a result of the same content is kept, the job is done at once.
-        Raises IdempotencyConflict, and QueueFull where too many pixels would wait; a job that comes
-        when none waits is always let in.
+        Raises IdempotencyConflict, and QueueFull or ClientQueueFull where too many pixels would
+        wait, of all or of one owner; a job that comes when none waits is always let in.
         """
         with self.database.write() as tx:
-            row, created = queue.submit(tx, new, queued_px_limit=queued_px_limit)
+            row, created = queue.submit(
+                tx, new, queued_px_limit=queued_px_limit, client_px_limit=client_px_limit
+            )
             return job_of(row), created
+
+    def result_kept(self, content_key: str) -> bool:
+        """Tell whether a job of that content would be done at once."""
+        with self.database.read() as tx:
+            return queue.finished_twin(tx, content_key) is not None
 
     def get(self, job_id: str) -> Job:
         """Return a job as it is now."""
@@ -123,6 +132,12 @@ class JobTable:
                 tx, claim, done_tiles=done_tiles, total_tiles=total_tiles, lease_s=lease_s
             )
 
+    def forfeit(self, claim: Claim) -> bool:
+        """Let others have the job at once; the attempt counts."""
+        with self.database.write() as tx:
+            word = leases.heartbeat(tx, claim, done_tiles=0, total_tiles=0, lease_s=0)
+            return word != "lost"
+
     def finish(
         self,
         claim: Claim,
@@ -174,14 +189,14 @@ class JobTable:
         with self.database.write() as tx:
             return retention.give_up_result(tx, key)
 
-    def keep_keys(self, *, finished_sources: bool = True) -> set[str]:
+    def keep_keys(self, *, sources_s: float) -> set[str]:
         """Return the keys of the blobs that jobs still need.
 
-        Those are the results of jobs that have not expired, and the sources: of unfinished jobs
-        always, of ended ones if wanted.
+        Those are the results of jobs that have not expired, and the sources of unfinished jobs and
+        of those that ended within `sources_s`.
         """
         with self.database.read() as tx:
-            return retention.keep_keys(tx, finished_sources=finished_sources)
+            return retention.keep_keys(tx, sources_s=sources_s)
 
     def figures(self) -> figures.Figures:
         """Return the queue's figures for metrics."""

@@ -109,9 +109,9 @@ class ServiceSettings(BaseModel):
     free_floor_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
     """what is left free on the disk; past it uploads are refused"""
     keep_sources: bool = True
-    """keep an uploaded picture after its job, to compare; false: remove it with the job's end"""
-    source_retention_s: Seconds = 3600
-    """how long it is kept"""
+    """keep an uploaded picture after its job, to compare; false: remove it soon after"""
+    source_retention_s: Seconds = 86_400
+    """how long it is kept after its job; an upload that no job needs stays for an hour"""
     result_retention_s: Seconds = 86_400
     """how long a result is kept"""
 
@@ -119,6 +119,9 @@ class ServiceSettings(BaseModel):
     """processes that enlarge"""
     worker_threads: Count | None = None
     """threads of each; unset: the CPUs that may be used, divided by the workers"""
+    worker_memory_bytes: Bytes | None = None
+    """memory that a worker may take for itself; past it its job is tried by a fresh one; unset: as
+    much as there is"""
     lease_s: Seconds = 30
     """a job whose worker has not been heard of for so long is given to another"""
     heartbeat_s: Seconds = 5
@@ -127,6 +130,8 @@ class ServiceSettings(BaseModel):
     """how often a job may end its worker before it fails"""
     job_timeout_s: Seconds = 3600
     """longest time that one job may take"""
+    stall_s: Seconds = 300
+    """a worker whose job gets no further for so long ends, and another tries"""
     drain_s: Seconds = 25
     """time to finish after SIGTERM; jobs that need longer are given back"""
 

@@ -1,0 +1,154 @@
+"""The way in: an uploaded file is stored, looked at, checked, and becomes a job.
+
+Everything that can be refused is refused here, before a worker sees it: bytes, format, pixels of
+source and result, sides of the format, model, room in the queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from upres.engines import engine
+from upres.image.formats import check_holds, check_sides, written_as
+from upres.jobs.job import NewJob, Priority
+from upres.sandbox.decoder import inspect
+from upres.storage.cache import NetworkUse, result_key
+
+if TYPE_CHECKING:
+    from upres.image.picture import Format, Header
+    from upres.jobs.job import Job, JobOptions
+    from upres.models.spec import ModelSpec
+    from upres.service.parts import Service
+    from upres.storage.blobs import Blob
+
+Charge = Callable[[int], None]
+"""Told the output pixels of work that is to be done; raises to refuse it."""
+_HEADERS_KEPT = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What somebody asks to be done with an uploaded picture."""
+
+    name: str
+    """The picture's, for display and errors."""
+    options: JobOptions
+    owner: str
+    """The client."""
+    priority: Priority = Priority.INTERACTIVE
+    idempotency_key: str | None = None
+    request_id: str = ""
+
+
+class Intake:
+    """Accepts pictures for a service; safe to share between threads."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._headers: OrderedDict[str, Header] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def store(self, chunks: Iterable[bytes], *, name: str) -> Blob:
+        """Keep an uploaded file that comes in chunks.
+
+        Raises PictureTooLarge past the limit of an upload, DiskFull, OutputNotWritable.
+        """
+        limit_bytes = self._service.settings.upload_bytes
+        return self._service.blobs.put(chunks, limit_bytes=limit_bytes, name=name)
+
+    def accept(
+        self, source: Blob, request: Request, *, charge: Charge | None = None
+    ) -> tuple[Job, bool]:
+        """Make a job of a stored picture, and tell whether it is a new one.
+
+        It is not where the owner's idempotency key came before with the same request. A new job is
+        done at once where the result is there already; only other work is charged. Raises the
+        errors of sandbox and limits about the picture, InvalidOption, UnknownModel, ModelMissing,
+        QueueFull, ClientQueueFull, IdempotencyConflict, those of the job table, and what `charge`
+        raises.
+        """
+        new = self._checked(source, request)
+        table, blobs = self._service.table, self._service.blobs
+        settings = self._service.settings
+        if charge is not None and not table.result_kept(new.content_key):
+            charge(new.cost_px)
+        while True:
+            job, created = table.submit(
+                new,
+                queued_px_limit=settings.queued_pixels,
+                client_px_limit=settings.queued_pixels_per_client,
+            )
+            if job.result is None or blobs.touch(job.result.key):
+                return job, created
+            # evicted, or removed by hand: it has to be computed anew
+            table.give_up_result(job.result.key)
+
+    def _checked(self, source: Blob, request: Request) -> NewJob:
+        service = self._service
+        header = self._header(source, name=request.name)
+        service.limits.check_input(header, name=request.name)
+        width, height = request.options.size.size_for(width=header.width, height=header.height)
+        service.limits.check_output(
+            width=width, height=height, frames=header.frames, name=request.name
+        )
+        format_: Format = request.options.format or written_as(header.format)
+        check_sides(format_, width=width, height=height, name=request.name)
+        check_holds(format_, header, name=request.name)
+        # said aloud, so that asking for it and leaving it out is the same request
+        options = replace(request.options, format=format_)
+        factor = max(width / header.width, height / header.height)
+        spec = self._installed(options.model, factor=factor)
+        return NewJob(
+            source_key=source.key,
+            source_name=request.name,
+            options=options,
+            content_key=self._content_key(source, options, spec),
+            cost_px=width * height * header.frames,
+            owner=request.owner,
+            priority=request.priority,
+            idempotency_key=request.idempotency_key,
+            request_id=request.request_id,
+            expires_after_s=service.settings.result_retention_s,
+        )
+
+    def _header(self, source: Blob, *, name: str) -> Header:
+        """Return a picture's header, from memory where the same bytes were seen before."""
+        with self._lock:
+            if source.key in self._headers:
+                self._headers.move_to_end(source.key)
+                return self._headers[source.key]
+        service = self._service
+        with service.blobs.open(source.key) as file:
+            header = inspect(
+                file.fileno(), name=name, limits=service.sandbox, picture_limits=service.limits
+            )
+        with self._lock:
+            self._headers[source.key] = header
+            while len(self._headers) > _HEADERS_KEPT:
+                self._headers.popitem(last=False)
+        return header
+
+    def _installed(self, model: str, *, factor: float) -> ModelSpec | None:
+        """Return the network meant, which is on this machine; None for an interpolation."""
+        workbench = self._service.workbench
+        spec = workbench.spec(model, factor=factor)
+        if spec is not None and not workbench.store.installed(spec):
+            workbench.store.find(spec)  # which says what is missing, and how to get it
+        return spec
+
+    def _content_key(self, source: Blob, options: JobOptions, spec: ModelSpec | None) -> str:
+        network = None
+        if spec is not None:
+            workbench = self._service.workbench
+            name, precision, _ = workbench.choice(spec, runtime=self._service.runtime)
+            network = NetworkUse(
+                model=spec,
+                engine=name,
+                engine_version=engine(name).version(),
+                precision=precision,
+            )
+        return result_key(source.key, options=options.canonical(), network=network)

@@ -1,0 +1,150 @@
+"""Sending pictures: results and sources, whole, in ranges, or in base64 inside JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+from flask import Response, request, send_file
+
+from upres.errors import BlobMissing, JobNotReady, UnsupportedPicture
+from upres.image.formats import TRAITS, sniff
+from upres.jobs.job import State
+from upres.web.incoming import UNNAMED
+from upres.web.problems import JobGone
+from upres.web.schemas import EncodedResult
+from upres.web.serving import serving
+
+if TYPE_CHECKING:
+    from upres.jobs.job import Job
+    from upres.storage.blobs import Blob
+
+JSON = "application/json"
+PICTURES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/tiff", "image/gif")
+_ANY = "application/octet-stream"
+_CHUNK_BYTES = 3 * 2**16
+"""Divisible by 3: base64 of the parts is base64 of the whole."""
+_HEAD_BYTES = 64
+_INERT = "default-src 'none'; sandbox"
+"""Content-Security-Policy of files: whatever a browser takes them for, nothing in them runs."""
+
+
+def media_type(format_: str) -> str:
+    """Return a format's media type."""
+    return f"image/{format_}"
+
+
+def file_name(job: Job) -> str:
+    """Return what a result is called when it is saved: `photo_x3.jpg`."""
+    stem = PurePosixPath(job.source_name).stem or UNNAMED
+    factor = job.options.size.nominal_factor
+    mark = f"{job.width}x{job.height}" if factor is None else f"x{factor:g}"
+    extension = TRAITS[job.result_format].extensions[0] if job.result_format else ""
+    return f"{stem}_{mark}{extension}"
+
+
+def result_blob(job: Job) -> Blob:
+    """Return the blob of a job's result, which is there and stays for now.
+
+    Raises JobNotReady, and JobGone for what was there once.
+    """
+    if job.state is State.EXPIRED:
+        raise JobGone(job.id, "result")
+    if job.result is None or job.state is not State.DONE:
+        why = f" ({job.error_text})" if job.error_text else ""
+        raise JobNotReady(job.id, f"{job.state.value}{why}")
+    if not serving().service.blobs.touch(job.result.key):
+        serving().service.table.give_up_result(job.result.key)
+        raise JobGone(job.id, "result")
+    return job.result
+
+
+def result(job: Job) -> Response:
+    """Return the answer with a job's result, as the request wants it. Raises as `result_blob`."""
+    blob = result_blob(job)
+    if wants_json():
+        return _encoded(job, blob)
+    answer = _file(job, blob.key, media_type(job.result_format or "png"), name=file_name(job))
+    answer.headers["Cache-Control"] = _kept()
+    answer.vary.add("Accept")
+    return answer
+
+
+def source(job: Job) -> Response:
+    """Return the answer with the picture that a job was made of. Raises JobGone."""
+    blobs = serving().service.blobs
+    if job.state is State.EXPIRED or blobs.size(job.source_key) is None:
+        raise JobGone(job.id, "source")
+    try:
+        with blobs.open(job.source_key) as file:
+            type_ = media_type(sniff(file.read(_HEAD_BYTES), name=job.source_name))
+    except BlobMissing as error:
+        raise JobGone(job.id, "source") from error
+    except UnsupportedPicture:
+        type_ = _ANY
+    answer = _file(job, job.source_key, type_, name=job.source_name)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+def wants_json() -> bool:
+    """Tell whether the client prefers JSON to a picture."""
+    accepted = request.accept_mimetypes
+    return accepted[JSON] > max(accepted[one] for one in PICTURES)
+
+
+def _kept() -> str:
+    seconds = int(serving().service.settings.result_retention_s)
+    return f"private, max-age={seconds}, immutable"
+
+
+def _file(job: Job, key: str, type_: str, *, name: str) -> Response:
+    blobs = serving().service.blobs
+    path = blobs.path(key)
+    try:
+        answer = send_file(
+            path if path is not None else blobs.open(key),
+            mimetype=type_,
+            as_attachment=True,
+            download_name=name,
+            etag=key,
+            # a blob's own time tells when it was last used
+            last_modified=job.finished or job.created,
+            conditional=True,
+        )
+    except (FileNotFoundError, BlobMissing) as error:
+        raise JobGone(job.id, "picture") from error
+    answer.headers["Content-Security-Policy"] = _INERT
+    return answer
+
+
+def _encoded(job: Job, blob: Blob) -> Response:
+    """Answer with the result in JSON, in base64 that is made while it is sent."""
+    about = EncodedResult(
+        format=job.result_format or "",
+        media_type=media_type(job.result_format or "png"),
+        width=job.width or 0,
+        height=job.height or 0,
+        bytes=blob.bytes,
+        sha256=blob.key,
+        data="",
+    )
+    start = json.dumps(about.model_dump(mode="json")).removesuffix('"}').encode()
+    file = serving().service.blobs.open(blob.key)
+    answer = Response(_in_base64(start, file), mimetype=JSON)
+    answer.call_on_close(file.close)
+    answer.content_length = len(start) + 4 * -(-blob.bytes // 3) + len(b'"}')
+    answer.headers["Cache-Control"] = _kept()
+    answer.set_etag(f"{blob.key}-json")
+    answer.vary.add("Accept")
+    return answer.make_conditional(request)
+
+
+def _in_base64(start: bytes, file: BinaryIO) -> Iterator[bytes]:
+    yield start
+    while chunk := file.read(_CHUNK_BYTES):
+        yield base64.b64encode(chunk)
+    yield b'"}'

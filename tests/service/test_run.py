@@ -1,0 +1,239 @@
+"""Working on one job: the result is what the command writes; every end is told in the job."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from picture_files import noise, opened, saved, scene
+from PIL import Image
+from service_cases import accepted, claimed, result_of, service_in
+
+from upres.cli import upres
+from upres.errors import EngineFailed
+from upres.jobs.job import POISON, JobOptions, State
+from upres.service.run import Ending, run_job
+from upres.workbench import Workbench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upres.service.parts import Service
+
+PICTURE = saved(scene(30, 40), "png")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (JobOptions(model="lite"), ["--model", "lite"]),
+        (JobOptions(factor=2.5, soften=0.3), ["--scale", "2.5", "--soften", "0.3"]),
+        (JobOptions(model="bicubic", long_side=99), ["--model", "bicubic", "--long-side", "99"]),
+        (
+            JobOptions(model="lanczos", format="jpeg", quality=80),
+            ["--model", "lanczos", "--format", "jpeg", "--quality", "80"],
+        ),
+    ],
+)
+def test_the_result_is_the_commands(
+    service: Service, tmp_path: Path, options: JobOptions, words: list[str]
+) -> None:
+    """Byte for byte."""
+    job = accepted(service, PICTURE, options)
+    assert run_job(service, claimed(service)) is Ending.DONE
+    source, target = tmp_path / "photo.png", tmp_path / "out"
+    source.write_bytes(PICTURE)
+    command = ["enlarge", str(source), "-o", str(target), "--strip-metadata", *words]
+    if "--format" not in words:
+        command += ["--format", "png"]
+    assert CliRunner().invoke(upres, command, standalone_mode=False).exception is None
+    assert result_of(service, job.id) == target.read_bytes()
+    done = service.table.get(job.id)
+    assert done.state is State.DONE
+    assert (done.width, done.height) == opened(target.read_bytes()).size
+    assert done.done_tiles == done.total_tiles
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_metadata_stays_behind_unless_asked_for(service: Service, *, keep: bool) -> None:
+    """And where a picture was taken always does."""
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8825)[1] = "N"
+    picture = saved(scene(10, 10), "jpeg", exif=exif)
+    job = accepted(service, picture, JobOptions(model="bicubic", keep_metadata=keep))
+    run_job(service, claimed(service))
+    found = opened(result_of(service, job.id)).getexif()
+    assert (found.get(0x010F) == "Maker") is keep
+    assert not found.get_ifd(0x8825)
+
+
+def test_a_damaged_picture_fails_with_its_error(service: Service) -> None:
+    """Its header was good, its pixels are not."""
+    damaged = bytearray(saved(noise(64, 64, 3), "png"))
+    damaged[len(damaged) // 2] ^= 1
+    job = accepted(service, bytes(damaged))
+    assert run_job(service, claimed(service)) is Ending.FAILED
+    failed = service.table.get(job.id)
+    assert failed.state is State.FAILED
+    assert failed.error_code == "bad-picture"
+    assert failed.attempts == 1
+    assert "photo.png" in str(failed.error_text)
+
+
+def test_a_source_that_is_gone(service: Service) -> None:
+    """Is an error of the job, too."""
+    job = accepted(service, PICTURE)
+    service.blobs.delete(job.source_key)
+    assert run_job(service, claimed(service)) is Ending.FAILED
+    assert service.table.get(job.id).error_code == "blob-missing"
+
+
+class Slow:
+    """An interpolation before which something happens, once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+        real = Workbench.method
+
+        def method(self: Workbench, *words: Any, **options: Any) -> Any:
+            then()
+            return real(self, *words, **options)
+
+        monkeypatch.setattr(Workbench, "method", method)
+
+
+def test_cancelled_between_tiles(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner's wish reaches the worker by its heartbeats."""
+    tall = saved(noise(900, 30, 3), "png")
+    job = accepted(service, tall, JobOptions(model="bicubic"))
+    claim = claimed(service)
+
+    def cancel() -> None:
+        service.table.request_cancel(job.id)
+        service.table.heartbeat(claim, done_tiles=0, total_tiles=1, lease_s=30)
+
+    Slow(monkeypatch, cancel)
+    assert run_job(service, claim) is Ending.CANCELLED
+    assert service.table.get(job.id).state is State.CANCELLED
+
+
+def test_a_lost_claim_publishes_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker took the job while this one was frozen; it comes to its end, in vain."""
+    job = accepted(service, PICTURE)
+    frozen = service.table.claim("frozen", lease_s=0.001)
+    assert frozen is not None
+    second: list[Any] = []
+
+    def overtake() -> None:
+        if not second:
+            time.sleep(0.01)
+            second.append(claimed(service, "other"))
+
+    Slow(monkeypatch, overtake)
+    assert run_job(service, frozen) is Ending.LOST
+    assert service.table.get(job.id).state is State.RUNNING
+    assert run_job(service, second[0]) is Ending.DONE
+    assert service.table.get(job.id).attempts == 2
+
+
+def test_no_time_left_gives_the_job_back(service: Service) -> None:
+    """As if it had not been begun."""
+    job = accepted(service, PICTURE)
+    assert run_job(service, claimed(service), drained=lambda: True) is Ending.RELEASED
+    back = service.table.get(job.id)
+    assert back.state is State.QUEUED
+    assert back.attempts == 0
+
+
+def test_too_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tiles the time is looked at; trying again would not help."""
+    service = service_in(tmp_path, job_timeout_s=0.05)
+    job = accepted(service, PICTURE)
+    Slow(monkeypatch, lambda: time.sleep(0.1))
+    assert run_job(service, claimed(service)) is Ending.FAILED
+    assert service.table.get(job.id).error_code == "job-timeout"
+    service.close()
+
+
+def test_work_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease is let go at once, and the process is to end."""
+    service = service_in(tmp_path, stall_s=0.2, heartbeat_s=0.05)
+    job = accepted(service, PICTURE)
+    ended = threading.Event()
+
+    others: list[tuple[str, ...]] = []
+
+    def hang() -> None:
+        assert ended.wait(10)
+        others.append(service.table.reap(attempts_cap=3).requeued)
+
+    Slow(monkeypatch, hang)
+    assert run_job(service, claimed(service), stalled=ended.set) is Ending.LOST
+    assert others == [(job.id,)]
+    service.close()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), EngineFailed("openvino", "lite-x3", "boom")])
+def test_what_breaks_the_process_is_tried_by_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Three times; then it is told."""
+    job = accepted(service, PICTURE)
+
+    def fail() -> None:
+        raise error
+
+    Slow(monkeypatch, fail)
+    for attempt in (1, 2):
+        assert run_job(service, claimed(service)) is Ending.FORFEITED
+        service.table.reap(attempts_cap=3)
+        assert service.table.get(job.id).attempts == attempt
+    assert run_job(service, claimed(service)) is Ending.FORFEITED
+    failed = service.table.get(job.id)
+    assert failed.state is State.FAILED
+    assert failed.error_code in {"out-of-memory", "engine-failed"}
+    assert failed.error_code != POISON
+
+
+def test_a_mistake_of_ours_is_raised_and_tried_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next worker need not wait for the lease."""
+    job = accepted(service, PICTURE)
+
+    def mistake() -> None:
+        raise AssertionError("wrong")
+
+    Slow(monkeypatch, mistake)
+    with pytest.raises(AssertionError):
+        run_job(service, claimed(service))
+    assert service.table.reap(attempts_cap=3).requeued == (job.id,)
+
+
+def test_progress_is_written(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the work goes on."""
+    job = accepted(service, saved(noise(40, 40, 3), "png"), JobOptions(model="bicubic"))
+    monkeypatch.setattr("upres.service.pulse.PROGRESS_S", 0.01)
+    seen = []
+    real = service.table.heartbeat
+
+    def heartbeat(claim: Any, **tiles: Any) -> Any:
+        seen.append((tiles["done_tiles"], tiles["total_tiles"]))
+        return real(claim, **tiles)
+
+    monkeypatch.setattr(service.table, "heartbeat", heartbeat)
+    real_write = io.BufferedRandom.write
+
+    def slow_write(self: Any, data: Any) -> int:
+        time.sleep(0.05)
+        return real_write(self, data)
+
+    monkeypatch.setattr("upres.storage.blobs.BlobWriter.write", slow_write, raising=False)
+    assert run_job(service, claimed(service)) is Ending.DONE
+    assert seen
+    assert service.table.get(job.id).total_tiles == seen[-1][1]
