@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check fix docs lock prove-core prove-pictures train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service train clean
+
+serve: $(READY)
+	exec $(BIN)/upres serve
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -31,6 +34,10 @@ prove-core: $(READY)
 # Writes proofs/pictures/*.json; takes about half an hour.
 prove-pictures: $(READY)
 	$(BIN)/python -m proofs.pictures
+
+# Writes proofs/service/*.json; takes about half an hour.
+prove-service: $(READY)
+	$(BIN)/python -m proofs.service
 
 # make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
 # make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.

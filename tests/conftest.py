@@ -73,6 +73,7 @@ def clean_environment(
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")
     monkeypatch.setenv("UPRES_MODEL_DIR", str(home / "models"))
     monkeypatch.setenv("UPRES_CACHE_DIR", str(home / "cache"))
+    monkeypatch.setenv("UPRES_SERVICE_DATA_FOLDER", str(home / "service"))
 
 
 @pytest.fixture(scope="session")

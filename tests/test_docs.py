@@ -37,4 +37,4 @@ def test_readme_names_every_model(name: str) -> None:
 def test_readmes_say_the_same_two_commands(name: str) -> None:
     """What the proofs run is what people read."""
     text = (ROOT / name).read_text("utf-8")
-    assert re.findall(r"^    (make \w+)$", text, flags=re.MULTILINE) == ["make demo", "make test"]
+    assert re.findall(r"^    (make \w+)$", text, flags=re.MULTILINE) == ["make serve", "make test"]

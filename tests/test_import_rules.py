@@ -42,7 +42,6 @@ FENCES = {
     "cv2": ("engines.opencv",),
     "filelock": ("models", "storage"),
     "flask": ("web",),
-    "flask_limiter": ("web.limits",),
     "google": ("models", "addition"),
     "gunicorn": ("web.server",),
     "httpx": ("models",),

@@ -24,6 +24,8 @@ from upres.engines import ENGINE_NAMES
 from upres.engines import engine as engine_named
 from upres.errors import EngineMissing
 from upres.models.catalogue import Catalogue
+from upres.service.parts import Service
+from upres.service.settings import ServiceSettings
 from upres.workbench import Workbench
 
 Run = Callable[..., int]
@@ -76,7 +78,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_this_installation_is_well(run: Run, capsys: Capture) -> None:
-    """Version and machine on top, then every engine, every model that is here, both folders."""
+    """Version and machine on top, then every engine, every model that is here, folders, service."""
     assert run("doctor") == 0
     text = capsys.readouterr().out
     head, machine, *lines = text.splitlines()
@@ -90,9 +92,30 @@ def test_this_installation_is_well(run: Run, capsys: Capture) -> None:
         assert level, line
         assert abs(float(level[1]) - 255) < 2
     bundled = [spec.id for spec in Catalogue.load() if not spec.file.sources]
-    assert [line.partition(":")[0] for line in found[len(ENGINE_NAMES) : -2]] == bundled
-    for line, variable in zip(found[-2:], ("UPRES_MODEL_DIR", "UPRES_CACHE_DIR"), strict=True):
+    assert [line.partition(":")[0] for line in found[len(ENGINE_NAMES) : -4]] == bundled
+    for line, variable in zip(found[-4:-2], ("UPRES_MODEL_DIR", "UPRES_CACHE_DIR"), strict=True):
         assert line.endswith(f"{os.environ[variable]}: can be written")
+    assert found[-2].startswith("sandbox for uploads: works")
+    assert found[-1].endswith("made when the service starts")
+    assert not Path(os.environ["UPRES_SERVICE_DATA_FOLDER"]).exists()
+
+
+def test_a_service_that_runs_is_looked_at(
+    run: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its database and its folder; its settings where they are wrong."""
+    Service.open(ServiceSettings.from_environment()).close()
+    monkeypatch.setenv("UPRES_SERVICE_FREE_FLOOR_BYTES", "0")
+    assert run("doctor") == 0
+    good, _ = report(capsys)
+    *_, database, folder, workers = good
+    assert re.match(r"service database .*jobs.sqlite: can be written", database)
+    assert re.match(r"service folder .*: can be written", folder)
+    assert workers == "service workers now: 0"
+    monkeypatch.setenv("UPRES_SERVICE_FREE_FLOOR_BYTES", "much")
+    assert run("doctor") == EXIT_SETUP
+    _, wrong = report(capsys)
+    assert "UPRES_SERVICE_FREE_FLOOR_BYTES" in wrong[-1]
 
 
 def test_looking_writes_nothing(run: Run) -> None:
@@ -116,7 +139,7 @@ def test_damaged_model(run: Run, added: Path, capsys: Capture) -> None:
     good, wrong = report(capsys)
     (line,) = wrong
     assert line.startswith(f"tiny-x2: {added} is damaged")
-    assert good[-1].startswith("cache folder")
+    assert any(line.startswith("cache folder") for line in good)
 
 
 def test_truncated_model(run: Run, added: Path, capsys: Capture) -> None:

@@ -88,6 +88,15 @@ def test_a_format_that_cannot_hold_the_result(service: Service) -> None:
     accepted(service, wide, JobOptions(model="bicubic", factor=3, format="png"))
 
 
+def test_a_format_that_is_kept_in_memory(tmp_path: Path) -> None:
+    """Has a limit of its own."""
+    service = service_in(tmp_path, held_pixels=800)
+    with pytest.raises(PictureTooLarge, match="AVIF would have 864 pixels, the limit is 800"):
+        accepted(service, PICTURE, JobOptions(model="bicubic", format="avif"))
+    accepted(service, PICTURE, JobOptions(model="bicubic", format="png"))
+    service.close()
+
+
 def test_an_upload_has_a_limit(tmp_path: Path) -> None:
     """In bytes, noticed while it comes in."""
     service = service_in(tmp_path, upload_bytes=MEBI)

@@ -53,7 +53,8 @@ class Supervised:
 
     def wait_for(self, count: int) -> set[int]:
         """Wait until so many have begun."""
-        return _until(lambda: len(self.pids()) >= count and self.pids())
+        _until(lambda: len(self.pids()) >= count)
+        return self.pids()
 
 
 def _until(condition: Any, *, within_s: float = 20.0) -> Any:

@@ -11,7 +11,7 @@ import click
 
 from upres import __version__
 from upres.cli.exits import EXIT_INTERRUPTED, exit_code
-from upres.errors import UpresError
+from upres.errors import ExtraMissing, UpresError
 
 _SIGNALLED = 128
 """What shells add to a signal's number for an exit code."""
@@ -20,11 +20,15 @@ _COMMANDS = {
     "compare": ("upres.cli.compare", "Show two pictures side by side."),
     "serve": ("upres.cli.serve", "Run the web service: page, HTTP interface, workers."),
     "worker": ("upres.cli.worker", "Run one more worker of the service."),
+    "web": ("upres.cli.web", "Answer the service's requests, without workers."),
+    "keys": ("upres.cli.keys", "Add, list, remove API keys of the service."),
     "models": ("upres.cli.models", "List, pull, verify, add models; print their paths."),
     "tune": ("upres.cli.tune", "Measure which engine is fastest here."),
     "bench": ("upres.cli.bench", "Measure models: quality on pictures, speed here."),
     "doctor": ("upres.cli.doctor", "Check this installation and say what is wrong."),
 }
+_OF_THE_SERVICE = {"serve", "worker", "web", "keys"}
+"""Commands that need the extra `upres[service]`."""
 
 
 class _LazyGroup(click.Group):
@@ -36,7 +40,14 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        try:
+            command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        except ModuleNotFoundError as error:
+            module = error.name or ""
+            if cmd_name not in _OF_THE_SERVICE or module.partition(".")[0] == "upres":
+                raise
+            part = f"upres {cmd_name}"
+            raise ExtraMissing(part, module=module, extra="service") from error
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

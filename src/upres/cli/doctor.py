@@ -46,7 +46,12 @@ def command() -> int:
         click.echo(f"  wrong  {error}")
         return EXIT_SETUP
     code = 0
-    for finding in (*_engines(workbench), *_models(workbench), *_folders(workbench)):
+    for finding in (
+        *_engines(workbench),
+        *_models(workbench),
+        *_folders(workbench),
+        *_service(workbench),
+    ):
         click.echo(f"  {'ok   ' if finding.good else 'wrong'}  {finding.text}")
         code = code if finding.good else EXIT_SETUP
     return code
@@ -93,6 +98,18 @@ def _folders(workbench: Workbench) -> Iterator[_Finding]:
         writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
         state = "can be written" if writable else f"cannot be written ({nearest})"
         yield _Finding(writable, f"{what} {folder}: {state}")
+
+
+def _service(workbench: Workbench) -> Iterator[_Finding]:
+    try:
+        from upres.service.checkup import checkup
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "upres":
+            raise
+        yield _Finding(good=True, text="service: not installed; `pip install 'upres[service]'`")
+        return
+    for finding in checkup(workbench.settings):
+        yield _Finding(finding.good, finding.text)
 
 
 def _nearest_existing(folder: Path) -> Path:

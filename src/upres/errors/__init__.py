@@ -24,12 +24,14 @@ UpresError
 │   ├── ModelFolderNotReadable model-folder-not-readable
 │   ├── DownloadFailed         download-failed
 │   ├── EngineMissing          engine-missing
+│   ├── ExtraMissing           extra-missing
 │   ├── PrecisionUnavailable   precision-unavailable
 │   ├── DatabaseUnusable       database-unusable
 │   ├── DatabaseTooNew         database-too-new
 │   ├── BlobMissing            blob-missing
 │   ├── SandboxUnavailable     sandbox-unavailable
-│   └── KeysUnusable           keys-unusable
+│   ├── KeysUnusable           keys-unusable
+│   └── NoWorker               no-worker
 ├── CapacityError          blame: capacity (right request, too little room)
 │   ├── DiskFull               disk-full
 │   ├── OutOfMemory            out-of-memory
@@ -76,6 +78,7 @@ from upres.errors.requests import (
     JobGone,
     KeysUnusable,
     NoFile,
+    NoWorker,
     RateLimited,
     ServerBusy,
     ServerStopping,
@@ -87,6 +90,7 @@ from upres.errors.setup import (
     DatabaseUnusable,
     DownloadFailed,
     EngineMissing,
+    ExtraMissing,
     InputNotReadable,
     ModelDamaged,
     ModelFolderNotReadable,
@@ -119,6 +123,7 @@ __all__ = [
     "EncodingFailed",
     "EngineFailed",
     "EngineMissing",
+    "ExtraMissing",
     "Forbidden",
     "IdempotencyConflict",
     "InputNotReadable",
@@ -134,6 +139,7 @@ __all__ = [
     "ModelMissing",
     "ModelRefused",
     "NoFile",
+    "NoWorker",
     "OutOfMemory",
     "OutputNotWritable",
     "PictureTooLarge",

@@ -86,6 +86,15 @@ class ServerStopping(CapacityError):
         """Whole seconds until another is likely there."""
 
 
+class NoWorker(SetupError):
+    """Nobody works on what is accepted."""
+
+    code = "no-worker"
+
+    def __init__(self) -> None:
+        super().__init__("no worker has been heard of lately; start one with `upres worker`")
+
+
 class KeysUnusable(SetupError, OSError):
     """The file of API keys cannot be read, understood or written."""
 

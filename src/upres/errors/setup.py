@@ -108,6 +108,17 @@ class EngineMissing(SetupError, ImportError):
         super().__init__(f"engine {engine} is not installed; run `pip install {package}`")
 
 
+class ExtraMissing(SetupError, ImportError):
+    """A part of upres needs libraries that are not installed."""
+
+    code = "extra-missing"
+
+    def __init__(self, part: str, *, module: str, extra: str) -> None:
+        super().__init__(
+            f"{part} needs {module}, which is not here; run `pip install 'upres[{extra}]'`"
+        )
+
+
 class PrecisionUnavailable(SetupError, ValueError):
     """An engine on this machine has no such arithmetic."""
 

@@ -31,6 +31,8 @@ class FormatTraits:
     animated: bool = False
     pages: bool = False
     """Whether it holds several pictures that are no animation."""
+    streamed: bool = True
+    """Whether rows are written as they come; else the encoder keeps the picture in memory."""
     icc: bool = True
     gray_icc: bool = True
     """Whether samples of one plane, and the profile of such, can be stored."""
@@ -49,8 +51,12 @@ TRAITS: dict[Format, FormatTraits] = {
         max_side_px=65500,
         transparency="none",
     ),
-    "webp": FormatTraits(extensions=(".webp",), max_side_px=16383, animated=True, gray_icc=False),
-    "avif": FormatTraits(extensions=(".avif",), max_side_px=16384, bits=12, gray_icc=False),
+    "webp": FormatTraits(
+        extensions=(".webp",), max_side_px=16383, animated=True, streamed=False, gray_icc=False
+    ),
+    "avif": FormatTraits(
+        extensions=(".avif",), max_side_px=16384, bits=12, streamed=False, gray_icc=False
+    ),
     "tiff": FormatTraits(
         extensions=(".tif", ".tiff"), max_side_px=100_000_000, bits=16, pages=True
     ),
@@ -61,6 +67,7 @@ TRAITS: dict[Format, FormatTraits] = {
         animated=True,
         icc=False,
         gray_icc=False,
+        streamed=False,
     ),
 }
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from upres.engines import engine
-from upres.image.formats import check_holds, check_sides, written_as
+from upres.errors import PictureTooLarge
+from upres.image.formats import TRAITS, check_holds, check_sides, written_as
 from upres.jobs.job import NewJob, Priority
 from upres.sandbox.decoder import inspect
 from upres.storage.cache import NetworkUse, result_key
@@ -98,6 +99,7 @@ class Intake:
         format_: Format = request.options.format or written_as(header.format)
         check_sides(format_, width=width, height=height, name=request.name)
         check_holds(format_, header, name=request.name)
+        self._check_held(format_, width * height * header.frames, name=request.name)
         # said aloud, so that asking for it and leaving it out is the same request
         options = replace(request.options, format=format_)
         factor = max(width / header.width, height / header.height)
@@ -114,6 +116,12 @@ class Intake:
             request_id=request.request_id,
             expires_after_s=service.settings.result_retention_s,
         )
+
+    def _check_held(self, format: Format, pixels: int, *, name: str) -> None:  # noqa: A002
+        limit = self._service.settings.held_pixels
+        if not TRAITS[format].streamed and pixels > limit:
+            what = f"the result in {format.upper()} would have"
+            raise PictureTooLarge(name, what=what, value=pixels, limit=limit)
 
     def _header(self, source: Blob, *, name: str) -> Header:
         """Return a picture's header, from memory where the same bytes were seen before."""

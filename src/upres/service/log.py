@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+from structlog.tracebacks import ExceptionDictTransformer
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict, FilteringBoundLogger, Processor
+    from structlog.stdlib import BoundLogger
+    from structlog.typing import EventDict, Processor
 
 _NEVER = frozenset({"name", "file_name", "filename", "source_name"})
 """Values of these names are dropped, should one ever be given."""
@@ -62,7 +64,8 @@ def set_up(
 def _written(format: str, *, colours: bool) -> list[Processor]:  # noqa: A002
     if format == "json":
         return [
-            structlog.processors.dict_tracebacks,
+            # without the values of variables, which may be names and keys
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
     return [
@@ -78,9 +81,9 @@ def _without_names(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def logger(part: str) -> FilteringBoundLogger:
+def logger(part: str) -> BoundLogger:
     """Return the logger of a part: `logger("web").info("job accepted", job_id=...)`."""
-    made: FilteringBoundLogger = structlog.stdlib.get_logger(f"upres.{part}")
+    made: BoundLogger = structlog.stdlib.get_logger(f"upres.{part}")
     return made
 
 

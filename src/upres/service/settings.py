@@ -141,6 +141,8 @@ class ServiceSettings(BaseModel):
     """largest picture taken in, all frames or pages together"""
     output_pixels: Pixels = 200_000_000
     """largest result, all frames or pages together"""
+    held_pixels: Pixels = 50_000_000
+    """largest result as AVIF, WebP or GIF, whose encoders keep the picture in memory"""
     frames: Count = 100
     """most frames of an animation or pages of a TIFF"""
     queued_pixels: Pixels = 2_000_000_000

@@ -11,19 +11,23 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from upres.errors import InvalidOption, UpresError
+from upres.errors import Blame, InvalidOption, UpresError
 from upres.jobs.job import Job
+from upres.service.log import logger
 from upres.storage.blobs import Blob, Blobs
-from upres.web import contract
+from upres.web import contract, failures
 from upres.web.clients import needs
 from upres.web.incoming import Upload, accept, idempotency_key, options, uploads
 from upres.web.jobs import found, told
+from upres.web.options import PictureOptions
 from upres.web.results import file_name, result_blob
-from upres.web.schemas import PREFIX, BatchAnswer, BatchItem, Failure, PictureOptions
+from upres.web.schemas import PREFIX, BatchAnswer, BatchItem
 from upres.web.serving import serving
 
 ARCHIVE_JOBS = 200
-BATCH_PICTURES = 50
+BATCH_PICTURES = 100
+BATCH_UPLOADS = 4
+"""A batch may be as large as so many single uploads."""
 _CHUNK_BYTES = 2**18
 _ZIP = "application/zip"
 
@@ -43,6 +47,8 @@ def submit() -> Any:
 
     Each is accepted or refused by itself: see `job` and `error` of each.
     """
+    request.max_form_parts = BATCH_PICTURES + len(PictureOptions.model_fields)
+    request.max_content_length = BATCH_UPLOADS * serving().service.settings.upload_bytes
     key = idempotency_key()
     asked = options()
     _ = asked.job_options()
@@ -137,8 +143,12 @@ def _submitted(picture: Upload, asked: PictureOptions, *, key: str | None) -> Ba
     try:
         job = accept(picture, asked, key=key)
     except UpresError as error:
-        failure = Failure(code=error.code, detail=str(error))
-        return BatchItem(name=picture.name, job=None, error=failure)
+        log = logger("web")
+        if error.blame in {Blame.BUG, Blame.SETUP}:
+            log.exception("error in a batch", code=error.code)
+        else:  # its words may hold the picture's name
+            log.info("refused in a batch", code=error.code)
+        return BatchItem(name=picture.name, job=None, error=failures.of_error(error))
     return BatchItem(name=picture.name, job=told(job), error=None)
 
 

@@ -11,19 +11,14 @@ from flask import current_app
 
 from upres.errors import UpresError
 from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES
+from upres.service.log import logger
 from upres.upscale.size import DEFAULT_FACTOR
-from upres.web import contract
-from upres.web.batches import ARCHIVE_JOBS, BATCH_PICTURES
+from upres.web import contract, failures
+from upres.web.batches import ARCHIVE_JOBS, BATCH_PICTURES, BATCH_UPLOADS
 from upres.web.clients import needs
 from upres.web.enlarge import LONGEST_WAIT_S
-from upres.web.schemas import (
-    PREFIX,
-    Failure,
-    LimitsAnswer,
-    ModelAnswer,
-    ModelsAnswer,
-    Pull,
-)
+from upres.web.offers import LimitsAnswer, ModelAnswer, ModelsAnswer, Pull
+from upres.web.schemas import PREFIX, Failure
 from upres.web.serving import serving
 
 if TYPE_CHECKING:
@@ -57,9 +52,7 @@ class Pulls:
             there = self._states.get(name)
             if there is not None and there.state == "running":
                 return
-            self._states[name] = Pull(
-                state="running", done_bytes=0, total_bytes=total, error=None
-            )
+            self._states[name] = Pull(state="running", done_bytes=0, total_bytes=total, error=None)
         work = threading.Thread(
             target=self._pull, args=(name, specs, workbench, total), name=f"pull {name}"
         )
@@ -79,7 +72,8 @@ class Pulls:
                 workbench.store.pull(spec, progress=report)
                 before += spec.file.bytes
         except UpresError as fault:
-            error = Failure(code=fault.code, detail=str(fault))
+            logger("web").error("pull failed", code=fault.code, model=name, reason=str(fault))
+            error = failures.of_error(fault)
         except BaseException:
             error = Failure(code="error", detail="an unexpected error; see the server's log")
             raise
@@ -90,9 +84,7 @@ class Pulls:
         self, name: str, state: Any, done: int, total: int, error: Failure | None = None
     ) -> None:
         with self._lock:
-            self._states[name] = Pull(
-                state=state, done_bytes=done, total_bytes=total, error=error
-            )
+            self._states[name] = Pull(state=state, done_bytes=done, total_bytes=total, error=error)
 
 
 @blueprint.record_once
@@ -154,6 +146,7 @@ def limits() -> Any:
         serving().service.settings,
         wait_s=LONGEST_WAIT_S,
         batch_pictures=BATCH_PICTURES,
+        batch_uploads=BATCH_UPLOADS,
         archive_jobs=ARCHIVE_JOBS,
     )
     return answer, 200, {"Cache-Control": "no-cache"}

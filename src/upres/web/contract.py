@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from upres.web.incoming import FIELD
+from upres.web.options import PictureOptions
 from upres.web.results import JSON, PICTURES
-from upres.web.schemas import EncodedResult, PictureOptions
+from upres.web.schemas import EncodedResult
 
 Described = dict[str, Any]
 
@@ -45,9 +46,9 @@ JOB_PROBLEMS = (401, 403, 404, 500, 503)
 """Statuses of everything about a job."""
 
 
-def problems(*statuses: int) -> dict[int, Described]:
+def problems(*statuses: int) -> dict[int | str, Any]:
     """Describe problem answers."""
-    described: dict[int, Described] = {}
+    described: dict[int | str, Any] = {}
     for status in statuses:
         described[status] = {
             "description": HTTPStatus(status).phrase,
@@ -94,7 +95,21 @@ def one_picture(*parameters: Described) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "description": "The content decides what it is, whatever its type says.",
-            "content": {"multipart/form-data": {"schema": _form(BINARY)}, **raw},
+            "content": {
+                "multipart/form-data": {"schema": _form(BINARY, **_option_schemas())},
+                **raw,
+            },
+        },
+    }
+
+
+def plain_upload() -> dict[str, Any]:
+    """Describe a form with one picture and nothing to choose."""
+    return {
+        "parameters": [IDEMPOTENCY_KEY],
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": _form(BINARY)}},
         },
     }
 
@@ -106,7 +121,7 @@ def many_pictures() -> dict[str, Any]:
         "parameters": [*_options_in_query(), IDEMPOTENCY_KEY],
         "requestBody": {
             "required": True,
-            "content": {"multipart/form-data": {"schema": _form(several)}},
+            "content": {"multipart/form-data": {"schema": _form(several, **_option_schemas())}},
         },
     }
 
@@ -132,5 +147,11 @@ def _options_in_query() -> list[Described]:
     ]
 
 
-def _form(file: Described) -> Described:
-    return {"type": "object", "properties": {FIELD: file}, "required": [FIELD]}
+def _form(file: Described, **fields: Described) -> Described:
+    """Describe a form with a file; where there are options, other fields are refused."""
+    return {
+        "type": "object",
+        "properties": {FIELD: file, **fields},
+        "required": [FIELD],
+        "additionalProperties": not fields,
+    }

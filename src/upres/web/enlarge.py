@@ -6,22 +6,21 @@ import re
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import request
+from flask import Response, request
 
-from upres.errors import UpresError
-from upres.jobs.job import UNFINISHED, Job, State
-from upres.web import contract, results
+from upres.jobs.job import UNFINISHED, Job
+from upres.web import contract, failures, results
 from upres.web.clients import needs
 from upres.web.incoming import accepted
-from upres.web.jobs import pointing_at, told
-from upres.web.problems import JobFailed, Stopping
+from upres.web.jobs import address, pointing_at, told
+from upres.web.problems import problem
 from upres.web.schemas import PREFIX, JobAnswer
 from upres.web.serving import serving
-from upres.web.slots import NoPlace
 from upres.web.waiting import ended
 
 WAIT_S = 30
 LONGEST_WAIT_S = 300
+_RETRY_S = 5
 
 blueprint = APIBlueprint("enlarge", __name__, tag="Jobs", url_prefix=PREFIX)
 
@@ -40,27 +39,29 @@ def asked_wait_s() -> int:
 
 
 def waited(job: Job, *, timeout_s: float) -> Job:
-    """Return a job when it has ended, or what it is when the time is over.
+    """Return a job when it has ended; as it is when the time is over or the server is to stop.
 
-    Raises NoPlace where too many wait already, and Stopping when the server is about to stop.
+    And at once where too many requests wait already.
     """
     if job.state not in UNFINISHED or not timeout_s:
         return job
     here = serving()
-    with here.waiting.taken():
-        job = ended(
-            here.service.table, job, timeout_s=timeout_s, stop=lambda: bool(here.draining)
-        )
-    if here.draining and job.state in UNFINISHED:
-        raise Stopping(pointing_at(job)["Location"])
-    return job
+    with here.waiting.taken() as place:
+        if not place:
+            return job
+        return ended(here.service.table, job, timeout_s=timeout_s, stop=here.draining)
 
 
-def failure(job: Job) -> UpresError | None:
-    """Return the error of a job that ended without a result."""
-    if job.state in UNFINISHED | {State.DONE, State.EXPIRED}:
-        return None
-    return JobFailed(job)
+def not_in_time(job: Job) -> Response:
+    """Return the problem that answers a wait which was in vain; the job stays."""
+    stopping = serving().draining.is_set()
+    reason = "the server is about to stop" if stopping else "it is not done yet"
+    return problem(
+        503,
+        code="server-stopping" if stopping else "not-done-yet",
+        detail=f"{reason}; the picture is kept and will be done: see the job at Location",
+        headers={"Location": address(job), "Retry-After": str(_RETRY_S)},
+    )
 
 
 @blueprint.post("/enlarge")
@@ -82,19 +83,15 @@ def enlarge() -> Any:
     which is done all the same.
     """
     wait_s = asked_wait_s()
-    job = accepted()
-    try:
-        job = waited(job, timeout_s=wait_s)
-    except NoPlace:
-        wait_s = 0  # all places to wait are taken: it is told at once
-    error = failure(job)
-    if error is not None:
-        raise error
-    applied = {**pointing_at(job), "Preference-Applied": f"wait={wait_s}"}
+    job = waited(accepted(), timeout_s=wait_s)
+    headers = {**pointing_at(job), "Preference-Applied": f"wait={wait_s}"}
     if job.state in UNFINISHED:
-        return told(job), 202, applied
+        stopping = serving().draining.is_set() and wait_s
+        return not_in_time(job) if stopping else (told(job), 202, headers)
+    if job.result is None:
+        return failures.answer(job, location=address(job))
     answer = results.result(job)
-    answer.headers["Content-Location"] = f"{applied['Location']}/result"
+    answer.headers["Content-Location"] = f"{address(job)}/result"
     answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Preference-Applied"] = applied["Preference-Applied"]
+    answer.headers["Preference-Applied"] = headers["Preference-Applied"]
     return answer

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from upres.errors import JobMissing
+from upres.errors import JobMissing, ServerBusy
 from upres.jobs.job import UNFINISHED, Job
 from upres.web import contract
 from upres.web.clients import needs
@@ -24,7 +23,14 @@ PING_S = 15.0
 LOOK_S = 0.5
 """How often the job is looked at."""
 _RECONNECT_MS = 2000
+_BUSY_S = 5
 _STREAM = "text/event-stream"
+
+_EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("event", "id", "data")}
+    | {"retry": {"type": "integer"}},
+}
 
 blueprint = APIBlueprint("events", __name__, tag="Jobs", url_prefix=PREFIX)
 
@@ -36,7 +42,7 @@ blueprint = APIBlueprint("events", __name__, tag="Jobs", url_prefix=PREFIX)
     responses={
         200: {
             "description": "Events `state` with a job as `getJob` gives it, at last one `bye`.",
-            "content": {_STREAM: {"schema": {"type": "string"}}},
+            "content": {_STREAM: {"schema": _EVENT}},
         },
         204: contract.bare("`Last-Event-ID` was the job's end: there is nothing to come."),
         **contract.problems(*contract.JOB_PROBLEMS),
@@ -53,11 +59,12 @@ def events(job_id: str) -> Response:
     seen = request.headers.get("Last-Event-ID", "")
     if job.state not in UNFINISHED and seen == _version(job):
         return Response(status=204)
-    with ExitStack() as stack:
-        stack.enter_context(here.streams.taken())
-        answer = Response(_stream(here, job, seen=seen), mimetype=_STREAM)
-        # the place is given back when the client or the stream has ended, whichever comes first
-        answer.call_on_close(stack.pop_all().close)
+    place = here.streams.take()
+    if place is None:
+        raise ServerBusy(retry_after_s=_BUSY_S)
+    answer = Response(_stream(here, job, seen=seen), mimetype=_STREAM)
+    # given back when the client or the stream has ended, whichever comes first
+    answer.call_on_close(place.give_back)
     answer.headers["Cache-Control"] = "no-store, no-transform"
     answer.headers["X-Accel-Buffering"] = "no"
     return answer
@@ -71,7 +78,7 @@ def _stream(here: Serving, job: Job, *, seen: str) -> Iterator[str]:
         version = _version(job)
         if version != seen:
             seen = version
-            yield f"id: {version}\nevent: state\ndata: {told(job).model_dump_json()}\n\n"
+            yield f"id: {version}\nevent: state\ndata: {told(job, table).model_dump_json()}\n\n"
         now = time.monotonic()
         reason = _over(here, job, lasted_s=now - began)
         if reason is not None:
@@ -80,7 +87,7 @@ def _stream(here: Serving, job: Job, *, seen: str) -> Iterator[str]:
         if now - pinged >= PING_S:
             pinged = now
             yield ": ping\n\n"
-        time.sleep(LOOK_S)
+        here.draining.wait(LOOK_S)
         try:
             job = table.get(job.id)
         except JobMissing:
@@ -91,7 +98,7 @@ def _over(here: Serving, job: Job, *, lasted_s: float) -> str | None:
     """Return why a stream ends now."""
     if job.state not in UNFINISHED:
         return "ended"
-    if here.draining:
+    if here.draining.is_set():
         return "stopping"
     return "time" if lasted_s >= here.service.settings.sse_seconds else None
 

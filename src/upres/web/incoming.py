@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from flask import request
 from pydantic import ValidationError
 
-from upres.errors import InvalidOption, UpresError
+from upres.errors import InvalidOption, NoFile
 from upres.service.intake import Request
 from upres.web.clients import client
 from upres.web.guards import request_id
 from upres.web.limits import charge_pixels, charge_request
-from upres.web.problems import NoFile
-from upres.web.schemas import NAME_CHARACTERS, PictureOptions
+from upres.web.options import NAME_CHARACTERS, PictureOptions
 from upres.web.serving import serving
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def upload(name: str | None = None) -> Upload:
 
 
 def uploads() -> list[Upload]:
-    """Return the pictures of a form, in their order. Raises NoFile where there is none."""
+    """Return the pictures of a form, in their order, at least one. Raises NoFile."""
     files = request.files.getlist(FIELD) if in_form() else []
     found = [_of_file(file, None) for file in files if file]
     if not found:
@@ -134,7 +133,7 @@ def accepted() -> Job:
 def display_name(text: str) -> str:
     """Return a name that may be shown: no folders, no control or direction marks, not too long."""
     name = unicodedata.normalize("NFC", _FOLDERS.split(text)[-1])
-    plain = "".join(one for one in name if unicodedata.category(one)[0] not in "C").strip(" .")
+    plain = "".join(one for one in name if unicodedata.category(one)[0] != "C").strip(" .")
     cut = plain[:NAME_CHARACTERS].encode()[:_NAME_BYTES].decode(errors="ignore")
     return cut or UNNAMED
 
@@ -165,18 +164,3 @@ def _expected(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return f"the name of an option: {', '.join(PictureOptions.model_fields)}"
     return message.removeprefix("Value error, ").removeprefix("Input should be ")
-
-
-__all__ = [
-    "FIELD",
-    "Upload",
-    "UpresError",
-    "accept",
-    "accepted",
-    "display_name",
-    "idempotency_key",
-    "in_form",
-    "options",
-    "upload",
-    "uploads",
-]

@@ -10,7 +10,8 @@ from flask import Response
 
 from upres.errors import JobMissing
 from upres.jobs.job import UNFINISHED, Job
-from upres.web import contract, results
+from upres.jobs.table import JobTable
+from upres.web import contract, failures, results
 from upres.web.clients import needs
 from upres.web.incoming import accepted
 from upres.web.schemas import JOB_ID, PREFIX, JobAnswer
@@ -36,11 +37,15 @@ def found(job_id: str) -> Job:
     return serving().service.table.get(job_id)
 
 
-def told(job: Job) -> JobAnswer:
-    """Return what is told of a job, with its place and its time left while it has not ended."""
+def told(job: Job, table: JobTable | None = None) -> JobAnswer:
+    """Return what is told of a job, with its place and its time left while it has not ended.
+
+    `table` is for streams, which go on when the request's context is gone.
+    """
     if job.state not in UNFINISHED:
-        return JobAnswer.of(job)
-    table = serving().service.table
+        return JobAnswer.of(job, error=failures.of_job(job))
+    if table is None:
+        table = serving().service.table
     return JobAnswer.of(job, position=table.position(job.id), eta_s=table.eta_s(job.id))
 
 
@@ -52,9 +57,14 @@ def headers_of(job: Job) -> dict[str, str]:
     return headers
 
 
+def address(job: Job) -> str:
+    """Return where a job is looked at."""
+    return f"{PREFIX}/jobs/{job.id}"
+
+
 def pointing_at(job: Job) -> dict[str, str]:
-    """Return the same, with the job's address."""
-    return {**headers_of(job), "Location": f"{PREFIX}/jobs/{job.id}"}
+    """Return the headers of an answer that tells of a new job."""
+    return {**headers_of(job), "Location": address(job)}
 
 
 @blueprint.post("")

@@ -24,15 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 from apiflask import HTTPError
 from flask import Response, json, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from upres.errors import Blame, JobGone, JobNotReady, NoFile, UpresError
+from upres.errors import Blame, JobNotReady, UpresError
 from upres.service.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from flask import Flask
+    from werkzeug.wrappers import Response as ResponseBase
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "/docs#problem-"
@@ -65,6 +67,12 @@ STATUSES: Mapping[str, int] = {
 _BY_BLAME = {Blame.CALLER: 422, Blame.SETUP: 503, Blame.CAPACITY: 503, Blame.BUG: 500}
 _HTTP_CODES = {400: "bad-request", 413: "request-too-large", 422: "invalid-request"}
 """Where they are not the status's own words."""
+_DETAILS = {
+    404: "there is nothing at this address",
+    405: "this address does not take this method",
+    413: "the request is larger than this server takes",
+}
+"""In place of the framework's words."""
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """RFC 9110's, where Python still has older ones."""
 
@@ -156,10 +164,11 @@ def detail_of(error: UpresError) -> str:
 
 def install(app: Flask) -> None:
     """Answer every error of an application with a problem."""
-    handlers: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
+    handlers: tuple[tuple[type[Exception], Callable[[Any], ResponseBase]], ...] = (
         (UpresError, of_error),
         (HTTPError, _of_apiflask),
         (HTTPException, _of_http),
+        (TimeoutError, _of_silence),
         (Exception, _of_bug),
     )
     for kind, handler in handlers:
@@ -185,15 +194,14 @@ def of_error(error: UpresError) -> Response:
     return problem(status, code=error.code, detail=detail_of(error), headers=headers)
 
 
-def _of_http(error: HTTPException) -> Response:
+def _of_http(error: HTTPException) -> ResponseBase:
     status = error.code
     if error.response is not None or status is None or status < HTTPStatus.BAD_REQUEST:
-        return Response.force_type(error.get_response(request.environ), request.environ)
+        return error.get_response(request.environ)
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        headers["Connection"] = "close"  # what is still to come is not read
-    detail = " ".join((error.description or error.name).split()).removesuffix(".")
-    return problem(status, code=_http_code(status, error.name), detail=detail, headers=headers)
+    detail = _DETAILS.get(status) or " ".join((error.description or error.name).split())
+    code = _http_code(status, error.name)
+    return problem(status, code=code, detail=detail.removesuffix("."), headers=headers)
 
 
 def _of_apiflask(error: HTTPError) -> Response:
@@ -204,7 +212,7 @@ def _of_apiflask(error: HTTPError) -> Response:
         status,
         code=_http_code(status, name),
         detail=error.message or name,
-        headers=dict(error.headers),
+        headers=dict(Headers(error.headers)),
         more=more,
     )
 
@@ -212,6 +220,13 @@ def _of_apiflask(error: HTTPError) -> Response:
 def _of_bug(error: Exception) -> Response:
     logger("web").error("error", code=INTERNAL, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, code=INTERNAL, detail=_BUG)
+
+
+def _of_silence(_: TimeoutError) -> Response:
+    """Answer a client that stopped sending; the server's sockets have a time limit."""
+    status = HTTPStatus.REQUEST_TIMEOUT
+    detail = "the request stopped coming before it was whole; send it again"
+    return problem(status, code="request-timeout", detail=detail)
 
 
 def _http_code(status: int, name: str) -> str:
@@ -225,20 +240,3 @@ def _wants_page() -> bool:
     accepted = request.accept_mimetypes
     pages = accepted["text/html"] if "text/html" in accepted.values() else 0
     return pages > max(accepted["application/json"], accepted[MEDIA_TYPE])
-
-
-__all__ = [
-    "INTERNAL",
-    "MEDIA_TYPE",
-    "SCHEMA",
-    "STATUSES",
-    "TYPES",
-    "WRONG_HOST",
-    "JobGone",
-    "NoFile",
-    "detail_of",
-    "install",
-    "of_error",
-    "problem",
-    "status_of",
-]

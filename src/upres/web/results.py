@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from flask import Response, request, send_file
 
-from upres.errors import BlobMissing, JobNotReady, UnsupportedPicture
+from upres.errors import BlobMissing, JobGone, JobNotReady, UnsupportedPicture
 from upres.image.formats import TRAITS, sniff
 from upres.jobs.job import State
 from upres.web.incoming import UNNAMED
-from upres.web.problems import JobGone
 from upres.web.schemas import EncodedResult
 from upres.web.serving import serving
 
@@ -54,8 +53,7 @@ def result_blob(job: Job) -> Blob:
     if job.state is State.EXPIRED:
         raise JobGone(job.id, "result")
     if job.result is None or job.state is not State.DONE:
-        why = f" ({job.error_text})" if job.error_text else ""
-        raise JobNotReady(job.id, f"{job.state.value}{why}")
+        raise JobNotReady(job.id, job.state.value)
     if not serving().service.blobs.touch(job.result.key):
         serving().service.table.give_up_result(job.result.key)
         raise JobGone(job.id, "result")
@@ -64,13 +62,20 @@ def result_blob(job: Job) -> Blob:
 
 def result(job: Job) -> Response:
     """Return the answer with a job's result, as the request wants it. Raises as `result_blob`."""
-    blob = result_blob(job)
-    if wants_json():
-        return _encoded(job, blob)
-    answer = _file(job, blob.key, media_type(job.result_format or "png"), name=file_name(job))
+    answer = _encoded(job, result_blob(job)) if wants_json() else as_file(job)
     answer.headers["Cache-Control"] = _kept()
     answer.vary.add("Accept")
     return answer
+
+
+def as_file(job: Job, *, attachment: bool = True) -> Response:
+    """Return the answer with a job's result as a picture, to be saved or, else, to be shown.
+
+    Raises as `result_blob`.
+    """
+    type_ = media_type(job.result_format or "png")
+    key = result_blob(job).key
+    return _file(job, key, type_, name=file_name(job), attachment=attachment)
 
 
 def source(job: Job) -> Response:
@@ -101,14 +106,14 @@ def _kept() -> str:
     return f"private, max-age={seconds}, immutable"
 
 
-def _file(job: Job, key: str, type_: str, *, name: str) -> Response:
+def _file(job: Job, key: str, type_: str, *, name: str, attachment: bool = True) -> Response:
     blobs = serving().service.blobs
     path = blobs.path(key)
     try:
         answer = send_file(
             path if path is not None else blobs.open(key),
             mimetype=type_,
-            as_attachment=True,
+            as_attachment=attachment,
             download_name=name,
             etag=key,
             # a blob's own time tells when it was last used
@@ -137,10 +142,9 @@ def _encoded(job: Job, blob: Blob) -> Response:
     answer = Response(_in_base64(start, file), mimetype=JSON)
     answer.call_on_close(file.close)
     answer.content_length = len(start) + 4 * -(-blob.bytes // 3) + len(b'"}')
-    answer.headers["Cache-Control"] = _kept()
     answer.set_etag(f"{blob.key}-json")
-    answer.vary.add("Accept")
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer
 
 
 def _in_base64(start: bytes, file: BinaryIO) -> Iterator[bytes]:

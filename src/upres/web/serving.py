@@ -53,6 +53,11 @@ class Serving:
         """Make `serving` return this in an application."""
         app.extensions[_EXTENSION] = self
 
+    @classmethod
+    def in_app(cls, app: Flask) -> Serving:
+        """Return what is installed in an application."""
+        return cast("Serving", app.extensions[_EXTENSION])
+
 
 def serving() -> Serving:
     """Return the parts of the current application."""

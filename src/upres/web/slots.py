@@ -10,17 +10,16 @@ from contextlib import contextmanager
 class Place:
     """One place that was taken; it is given back once, however often that is asked for."""
 
-    def __init__(self, free: threading.Semaphore) -> None:
-        self._free = free
-        self._lock = threading.Lock()
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self._held = True
 
     def give_back(self) -> None:
         """Let another have it."""
-        with self._lock:
-            held, self._held = self._held, False
-        if held:
-            self._free.release()
+        with self._slots.lock:
+            if self._held:
+                self._held = False
+                self._slots.used -= 1
 
 
 class Slots:
@@ -28,14 +27,20 @@ class Slots:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._free = threading.Semaphore(number)
+        self.used = 0
+        """Places that are taken now."""
+        self.lock = threading.Lock()
 
     def take(self) -> Place | None:
         """Take a place until `Place.give_back`; None: there is none.
 
         For what lives longer than a block, such as a streamed response (`call_on_close`).
         """
-        return Place(self._free) if self._free.acquire(blocking=False) else None
+        with self.lock:
+            if self.used >= self.number:
+                return None
+            self.used += 1
+        return Place(self)
 
     @contextmanager
     def taken(self) -> Iterator[bool]:

@@ -1,7 +1,7 @@
 """`POST /upload`: three times the size, as JPEG, in one request; and `GET /`, a form for it.
 
-What this endpoint takes and gives is settled: the field `image`, JPEG of quality 95, 400 without a
-file. Everything that can be chosen is in `/api/v1`.
+What this endpoint takes and gives is settled: the field `image`, JPEG of quality 95 back, 400
+without a file. Everything that can be chosen is in `/api/v1`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,66 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, render_template, request
+from flask import render_template
 
-from upres.errors import InvalidOption
-from upres.jobs.job import UNFINISHED, JobOptions
-from upres.models.catalogue import Catalogue
-from upres.models.store import ModelStore
-from upres.web import contract, results
+from upres.image.formats import INPUT_FORMATS
+from upres.jobs.job import UNFINISHED
+from upres.web import contract, failures, results
+from upres.web.catalogue import upload_model
 from upres.web.clients import needs
-from upres.web.enlarge import ended_well, waited
-from upres.web.incoming import accept, idempotency_key, upload
-from upres.web.problems import Busy, NoFile
-from upres.web.schemas import PictureOptions
+from upres.web.enlarge import not_in_time, waited
+from upres.web.incoming import FIELD, accept, idempotency_key, uploads
+from upres.web.jobs import address
+from upres.web.options import PictureOptions
 from upres.web.serving import serving
+
+SCALE = 3
+QUALITY = 95
+WAIT_S = 600
+"""After so long the client is told where the job is."""
+
+blueprint = APIBlueprint("upload", __name__, tag="Upload")
+
+
+@blueprint.get("/")
+@blueprint.doc(hide=True)
+def form() -> Any:
+    """Show the form, which works without scripts."""
+    return render_template(
+        "form.html",
+        field=FIELD,
+        scale=SCALE,
+        formats=", ".join(name.upper() for name in INPUT_FORMATS),
+        megabytes=serving().service.settings.upload_bytes // 1_000_000,
+    )
+
+
+@blueprint.post("/upload")
+@needs("enlarge")
+@blueprint.doc(
+    operation_id="upload",
+    responses={
+        200: {
+            "description": "The picture, three times as wide and high.",
+            "content": {"image/jpeg": {"schema": contract.BINARY}},
+        },
+        **contract.problems(*contract.PICTURE_PROBLEMS, 409),
+    },
+    extensions=contract.plain_upload(),
+)
+def enlarge() -> Any:
+    """Enlarge a picture three times, and get a JPEG.
+
+    With `UPRES_UPLOAD_MODEL`, by default `edsr` where it is installed, else `auto`. A client that
+    goes away leaves its job behind, which is done all the same.
+    """
+    options = PictureOptions(scale=SCALE, model=upload_model(), format="jpeg", quality=QUALITY)
+    picture = uploads()[0]
+    job = waited(accept(picture, options, key=idempotency_key()), timeout_s=WAIT_S)
+    if job.state in UNFINISHED:
+        return not_in_time(job)
+    if job.result is None:
+        return failures.answer(job, location=address(job))
+    answer = results.as_file(job, attachment=False)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
