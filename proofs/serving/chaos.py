@@ -14,8 +14,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ class Client:
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=30)
         self.answers: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.http.close()
 
     def submit(self, source: Path, *, key: str, model: str) -> str:
         """Return the id of the job for a picture; the key makes it one job however often sent."""
@@ -159,8 +164,10 @@ class Observer:
             (overdue,) = connection.execute(query, (time.time(),)).fetchone()
             return max(0.0, overdue or 0.0)
 
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._database, timeout=30)
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._database, timeout=30)) as connection, connection:
+            yield connection
 
 
 class Killer(threading.Thread):
@@ -205,13 +212,15 @@ class Killer(threading.Thread):
         self._service.start()
 
 
-def measure(seed: int, *, jobs: int = _JOBS, restarts: int = _RESTARTS) -> dict[str, Any]:
-    """Submit, kill, wait, compare."""
+def measure(
+    seed: int, *, jobs: int = _JOBS, restarts: int = _RESTARTS, **settings: Any
+) -> dict[str, Any]:
+    """Submit, kill, wait, compare; `settings` are more of the service's, by name."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = pictures(folder / "pictures", jobs, seed=seed)
         expected = commands_results(sources, folder / "expected", "--model", "lite")
-        service = RunningService(folder, workers=_WORKERS, attempts=20)
+        service = RunningService(folder, workers=_WORKERS, attempts=20, **settings)
         with service:
             observer = Observer(folder / "data" / "jobs.sqlite")
             killer = Killer(service, observer, seed=seed)
@@ -271,6 +280,7 @@ def _submitted_and_fetched(
     with ThreadPoolExecutor(_CLIENTS) as pool:
         ids = list(pool.map(submitted, sources))
         ends = list(pool.map(ended, sources, ids))
+    client.close()
     return {
         "states": dict(Counter(state for state, _ in ends)),
         "different": sum(different for _, different in ends),
