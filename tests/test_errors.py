@@ -50,6 +50,7 @@ SAMPLES: dict[str, UpresError] = {
         errors.QueueFull(queued_px=100, limit_px=90, retry_after_s=7),
         errors.ClientQueueFull(queued_px=50, limit_px=40, retry_after_s=7),
         errors.DatabaseBusy("jobs.db"),
+        errors.BlobFolderFull(limit_bytes=1000),
         errors.NoFile("image"),
         errors.NoWorker(),
         errors.JobGone("abc", "result"),

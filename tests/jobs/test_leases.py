@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from job_cases import HandClock, blob, claim, finish, submit
+from sqlalchemy import text
 
-from upres.jobs.job import Claim, Job, State
+from upres.jobs.job import Claim, Job, JobOptions, State
 from upres.jobs.rows import moment
 
 if TYPE_CHECKING:
@@ -152,3 +153,42 @@ def test_poison_has_exactly_its_attempts(
     assert table.figures().poisoned == 1
     assert table.figures().lease_expiries == cap
     assert not finish(table, claims[-1])
+
+
+def test_a_job_of_another_version_is_in_nobodys_way(table: JobTable) -> None:
+    """It fails with a word, and the next one is claimed."""
+    strange = submit(table, "strange")
+    later = submit(table, "later")
+    with table.engine.begin() as connection:
+        statement = text("UPDATE jobs SET options = :options WHERE id = :id")
+        options = JobOptions().canonical().replace("}", ', "new": 1}')
+        connection.execute(statement, {"options": options, "id": strange.id})
+    assert table.claim("worker", lease_s=30) is None
+    assert claim(table).job.id == later.id
+    with table.engine.begin() as connection:
+        row = connection.execute(text("SELECT state, error_code FROM jobs ORDER BY seq")).first()
+    assert row == ("failed", "not-understood")
+
+
+def test_a_key_is_free_when_its_job_came_to_nothing(table: JobTable) -> None:
+    """Cancelled or failed; one that was done is the same job still."""
+    cancelled = submit(table, "a", idempotency_key="k")
+    table.request_cancel(cancelled.id)
+    failed = submit(table, "b", idempotency_key="k")
+    assert failed.id != cancelled.id
+    table.fail(claim(table), code="bad-picture", text="it is empty")
+    done = submit(table, "c", idempotency_key="k")
+    finish(table, claim(table))
+    assert submit(table, "c", idempotency_key="k").id == done.id
+
+
+def test_a_result_of_another_key_is_its_own_alone(table: JobTable) -> None:
+    """Those that wait for the key the job came with are worked on."""
+    first, second = submit(table), submit(table, owner="other")
+    claimed = claim(table)
+    assert table.finish(
+        claimed, result=blob(claimed), format="png", width=1, height=1, content_key="other"
+    )
+    assert table.get(first.id).content_key == "other"
+    assert table.get(second.id).state is State.QUEUED
+    assert submit(table, "other").state is State.DONE

@@ -11,6 +11,7 @@ from PIL import Image
 from service_cases import MEBI, accepted, claimed, result_of, service_in
 
 from upres.errors import (
+    BlobFolderFull,
     ClientQueueFull,
     IdempotencyConflict,
     InvalidOption,
@@ -177,6 +178,63 @@ def test_the_same_key_is_the_same_job(service: Service) -> None:
     assert accepted(service, PICTURE, idempotency_key="k", owner="other").id != first.id
     with pytest.raises(IdempotencyConflict):
         accepted(service, saved(noise(9, 9, 3), "png"), idempotency_key="k")
+
+
+def test_who_comes_again_pays_once(service: Service) -> None:
+    """The same request; and one for which there is no room pays nothing."""
+    charged: list[int] = []
+    intake = Intake(service)
+    request = Request(
+        name="a.png", options=JobOptions(model="bicubic"), owner="ann", idempotency_key="k"
+    )
+    jobs = set()
+    for _ in range(3):
+        source = intake.store([PICTURE], name="a.png")
+        job, _ = intake.accept(source, request, charge=charged.append)
+        jobs.add(job.id)
+    assert len(jobs) == 1
+    assert charged == [24 * 36]
+
+
+def test_no_room_costs_nothing(tmp_path: Path) -> None:
+    """Who obeys Retry-After has lost nothing."""
+    service = service_in(
+        tmp_path, output_pixels=1000, queued_pixels=1000, queued_pixels_per_client=1000
+    )
+    accepted(service, PICTURE)
+    charged: list[int] = []
+    intake = Intake(service)
+    other = intake.store([saved(noise(8, 11, 3), "png")], name="b.png")
+    request = Request(name="b.png", options=JobOptions(model="bicubic"), owner="bob")
+    with pytest.raises(QueueFull):
+        intake.accept(other, request, charge=charged.append)
+    assert charged == []
+    service.close()
+
+
+def test_what_is_refused_is_not_kept(service: Service) -> None:
+    """Unless a job has the same picture."""
+    refused = JobOptions(model="nothing")
+    with pytest.raises(UnknownModel):
+        accepted(service, PICTURE, refused)
+    assert list(service.blobs.oldest_first()) == []
+    job = accepted(service, PICTURE)
+    with pytest.raises(UnknownModel):
+        accepted(service, PICTURE, refused)
+    assert service.blobs.size(job.source_key) == len(PICTURE)
+
+
+def test_blobs_have_a_limit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing more is taken until something is removed."""
+    monkeypatch.setattr("upres.service.room._LOOKED_S", 0.0)
+    service = service_in(tmp_path, blob_folder_bytes=len(PICTURE))
+    intake = Intake(service)
+    job = accepted(service, PICTURE, intake=intake)
+    with pytest.raises(BlobFolderFull, match=str(len(PICTURE))):
+        accepted(service, PICTURE, intake=intake)
+    service.blobs.delete(job.source_key)
+    accepted(service, PICTURE, intake=intake)
+    service.close()
 
 
 def test_charging_may_refuse(service: Service) -> None:

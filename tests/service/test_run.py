@@ -15,8 +15,9 @@ from PIL import Image
 from service_cases import accepted, claimed, result_of, service_in
 
 from upres.cli import upres
-from upres.errors import EngineFailed
+from upres.errors import DatabaseBusy, DiskFull, EngineFailed, SandboxUnavailable
 from upres.jobs.job import POISON, JobOptions, State
+from upres.service.pulse import EXIT_STALLED
 from upres.service.run import Ending, run_job
 from upres.workbench import Workbench
 
@@ -150,6 +151,115 @@ def test_no_time_left_gives_the_job_back(service: Service) -> None:
     assert back.attempts == 0
 
 
+def test_a_tile_that_outlasts_the_end(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is given back without it, and the process ends well."""
+    monkeypatch.setattr("upres.service.pulse.REACT_S", 0.05)
+    monkeypatch.setattr("upres.service.pulse.PROGRESS_S", 0.02)
+    job = accepted(service, PICTURE)
+    codes: list[int] = []
+    gone = threading.Event()
+
+    def end(code: int) -> None:
+        codes.append(code)
+        gone.set()
+
+    draining = threading.Event()
+
+    def long_tile() -> None:
+        draining.set()
+        assert gone.wait(10)
+
+    Slow(monkeypatch, long_tile)
+    claim = claimed(service)
+    assert run_job(service, claim, drained=draining.is_set, end=end) is Ending.LOST
+    assert codes == [0]
+    back = service.table.get(job.id)
+    assert (back.state, back.attempts) == (State.QUEUED, 0)
+
+
+@pytest.mark.parametrize(
+    "error", [DiskFull("blobs"), SandboxUnavailable("its process is gone"), DatabaseBusy("jobs")]
+)
+def test_what_the_machine_lacks_puts_the_job_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It is no fault of the picture, and comes again: nothing accepted is lost."""
+    job = accepted(service, PICTURE)
+
+    def fail() -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        Slow(patched, fail)
+        assert run_job(service, claimed(service)) is Ending.PUT_BACK
+    back = service.table.get(job.id)
+    assert (back.state, back.attempts) == (State.QUEUED, 0)
+    assert run_job(service, claimed(service)) is Ending.DONE
+
+
+@pytest.mark.parametrize("times", [2, 9])
+def test_a_database_that_does_not_take_the_result(
+    service: Service, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """It is asked again for a while; then the lease is left to run out."""
+    monkeypatch.setattr("upres.service.run._AGAIN_S", (0.01, 0.01, 0.01))
+    job = accepted(service, PICTURE)
+    real = service.table.finish
+    refused: list[int] = []
+
+    def finish(*words: Any, **options: Any) -> bool:
+        if len(refused) < times:
+            refused.append(1)
+            raise DatabaseBusy("jobs")
+        return real(*words, **options)
+
+    monkeypatch.setattr(service.table, "finish", finish)
+    ending = run_job(service, claimed(service))
+    state = service.table.get(job.id).state
+    expected = (Ending.DONE, State.DONE) if times < 4 else (Ending.LOST, State.RUNNING)
+    assert (ending, state) == expected
+
+
+def test_another_engine_than_when_the_job_came(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the result is stored under what it is, and others that wait are worked on."""
+    options = JobOptions(model="lite")
+    first = accepted(service, PICTURE, options, idempotency_key="k")
+    second = accepted(service, PICTURE, options, owner="other")
+    claim = claimed(service)
+
+    def choice(*_words: Any, **_options: Any) -> Any:
+        return "onnxruntime", "fp32", 1
+
+    monkeypatch.setattr(Workbench, "choice", choice)
+    assert run_job(service, claim) is Ending.DONE
+    assert service.table.get(second.id).state is State.QUEUED
+    assert service.table.get(first.id).content_key != second.content_key
+    # the same request once more is still the same one
+    assert accepted(service, PICTURE, options, idempotency_key="k").id == first.id
+
+
+def test_a_pulse_survives_what_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat that fails is not the last one."""
+    monkeypatch.setattr("upres.service.pulse.PROGRESS_S", 0.01)
+    service = service_in(tmp_path, heartbeat_s=0.01)
+    accepted(service, PICTURE)
+    beats: list[int] = []
+
+    def heartbeat(*_words: Any, **_tiles: Any) -> Any:
+        beats.append(1)
+        raise MemoryError
+
+    monkeypatch.setattr(service.table, "heartbeat", heartbeat)
+    Slow(monkeypatch, lambda: time.sleep(0.2))
+    assert run_job(service, claimed(service)) is Ending.DONE
+    assert len(beats) > 2
+    service.close()
+
+
 def test_too_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two tiles the time is looked at; trying again would not help."""
     service = service_in(tmp_path, job_timeout_s=0.05)
@@ -173,8 +283,15 @@ def test_work_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         others.append(service.table.reap(attempts_cap=3).requeued)
 
     Slow(monkeypatch, hang)
-    assert run_job(service, claimed(service), stalled=ended.set) is Ending.LOST
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    assert run_job(service, claimed(service), end=end) is Ending.LOST
     assert others == [(job.id,)]
+    assert codes == [EXIT_STALLED]
     service.close()
 
 

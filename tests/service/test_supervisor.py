@@ -121,6 +121,26 @@ def test_killed(supervise: Any) -> None:
     _until(lambda: not any(_alive(pid) for pid in pids))
 
 
+@pytest.mark.parametrize("code", [1, 70, 75])
+def test_a_process_that_breaks_early_ends_nothing_else(supervise: Any, code: int) -> None:
+    """A worker that meets a bad job in its first second is no reason to stop answering."""
+    supervised = supervise(_STEADY.replace("time.sleep(60)", f"sys.exit({code})"))
+    supervised.wait_for(4)
+    assert supervised.process.poll() is None
+
+
+def test_a_process_that_cannot_be_started() -> None:
+    """For want of memory, say: it is tried again."""
+    script = (
+        "import sys, threading, os, signal\n"
+        "from upres.service.supervisor import Supervisor\n"
+        "threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "sys.exit(Supervisor({'one': ['/nothing/here']}, drain_s=0.1, grace_s=0.1).run())\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
+    assert run.returncode == 0
+
+
 def test_a_process_that_cannot_begin_ends_all(supervise: Any) -> None:
     """With its exit code: it has said what is wrong."""
     assert supervise(_BROKEN).process.wait(20) == 4

@@ -35,6 +35,7 @@ UpresError
 ├── CapacityError          blame: capacity (right request, too little room)
 │   ├── DiskFull               disk-full
 │   ├── OutOfMemory            out-of-memory
+│   ├── BlobFolderFull         blob-folder-full
 │   ├── JobTimeout             job-timeout
 │   ├── QueueFull              queue-full
 │   ├── ClientQueueFull        client-queue-full
@@ -66,6 +67,7 @@ from upres.errors.caller import (
     UnsupportedPicture,
 )
 from upres.errors.capacity import (
+    BlobFolderFull,
     ClientQueueFull,
     DatabaseBusy,
     DiskFull,
@@ -110,6 +112,7 @@ from upres.errors.tree import (
 
 __all__ = [
     "Blame",
+    "BlobFolderFull",
     "BlobMissing",
     "CallerError",
     "Cancelled",

@@ -24,6 +24,18 @@ class DiskFull(CapacityError, OSError):
         return str(self.args[1])
 
 
+class BlobFolderFull(CapacityError):
+    """Pictures and results take as much as they may; nothing was accepted."""
+
+    code = "blob-folder-full"
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        super().__init__(
+            f"pictures and results take all of the {limit_bytes} bytes that they may; "
+            "older ones are removed by and by"
+        )
+
+
 class OutOfMemory(CapacityError, MemoryError):
     """There is too little memory for the picture."""
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def end(tx: Transaction, row: Row[Any], state: State, **values: Any) -> None:
-    """Write a job's end; the row must be kept from others."""
+    """Write a job's end; the row must be kept from others.
+
+    Who sends a request anew whose job came to nothing wants another try: its key is free.
+    """
+    if state is not State.DONE:
+        values["idempotency_key"] = None
     tx.connection.execute(
         update(jobs)
         .where(jobs.c.seq == row.seq)

@@ -146,7 +146,7 @@ class JobOptions:
 
     @classmethod
     def from_canonical(cls, text: str) -> Self:
-        """Return the options that `canonical` wrote."""
+        """Return the options that `canonical` wrote; TypeError, ValueError for others."""
         values: dict[str, Any] = json.loads(text)
         return cls(**values)
 

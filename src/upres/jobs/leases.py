@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from upres.jobs.database import Transaction
     from upres.storage.blobs import Blob
 
+NOT_UNDERSTOOD = "not-understood"
+"""The error code of a job that another version of upres accepted."""
 LEASE_EXPIRIES = "lease_expiries"
 POISONED = "poisoned"
 """Names of counters."""
@@ -73,7 +75,14 @@ def claim(tx: Transaction, worker: str, *, lease_s: float, attempts_cap: int) ->
         "total_tiles": 0,
     }
     statement = update(jobs).where(jobs.c.seq == row.seq).values(**values).returning(*jobs.c)
-    return claim_of(tx.connection.execute(statement).one())
+    claimed = tx.connection.execute(statement).one()
+    try:
+        return claim_of(claimed)
+    except (TypeError, ValueError) as error:
+        # by another version of upres; left in its place it would be in everybody's way
+        text = f"this version of upres does not understand the job: {error}"
+        end(tx, claimed, State.FAILED, error_code=NOT_UNDERSTOOD, error_text=storable(text))
+        return None
 
 
 def _first_to_claim(tx: Transaction, *, attempts_cap: int) -> Row[Any] | None:
@@ -119,8 +128,13 @@ def finish(
     format: Format,  # noqa: A002
     width: int,
     height: int,
+    content_key: str | None,
 ) -> bool:
-    """Publish a result, unless the claim is lost or the job was cancelled."""
+    """Publish a result, unless the claim is lost or the job was cancelled.
+
+    `content_key` is that of the result where it may differ from the one the job came with: then
+    those that wait for that one are left to be worked on.
+    """
     row = _held(tx, claim)
     if row is None:
         return False
@@ -135,8 +149,11 @@ def finish(
         "height": height,
         "done_tiles": row.total_tiles,
     }
-    end(tx, row, State.DONE, **values)
-    end_twins(tx, row, **values, total_tiles=row.total_tiles)
+    if content_key in (None, row.content_key):
+        end(tx, row, State.DONE, **values)
+        end_twins(tx, row, **values, total_tiles=row.total_tiles)
+    else:
+        end(tx, row, State.DONE, **values, content_key=content_key)
     record_pace(tx, row.pace, px=row.cost_px, seconds=tx.now - row.started)
     return True
 

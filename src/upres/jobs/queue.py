@@ -38,15 +38,15 @@ def submit(
     """
     tx.exclusive()
     if new.idempotency_key is not None and (same := _same_request(tx, new)) is not None:
-        if same.content_key != new.content_key:
+        asked = new.options.canonical()
+        # the content's key may have changed meanwhile: another engine is the fastest now
+        if same.source_key != new.source_key or same.options != asked:
             raise IdempotencyConflict(new.idempotency_key)
         return same, False
     values = new_values(new, now=tx.now)
     finished = finished_twin(tx, new.content_key)
     if finished is None:
-        _check_room(tx, new, limit_px=queued_px_limit)
-        if client_px_limit is not None:
-            _check_clients_room(tx, new, limit_px=client_px_limit)
+        _check_rooms(tx, new, queued_px_limit=queued_px_limit, client_px_limit=client_px_limit)
     else:
         values |= {name: getattr(finished, name) for name in _RESULT}
         values |= {
@@ -79,6 +79,35 @@ def finished_twin(tx: Transaction, content_key: str) -> Row[Any] | None:
         .limit(1)
     )
     return tx.connection.execute(query).first()
+
+
+def is_work(
+    tx: Transaction, new: NewJob, *, queued_px_limit: int, client_px_limit: int | None
+) -> bool:
+    """Tell whether submitting this would queue it, and not find its job or its result.
+
+    Raises QueueFull and ClientQueueFull.
+    """
+    if new.idempotency_key is not None and _same_request(tx, new) is not None:
+        return False
+    if finished_twin(tx, new.content_key) is not None:
+        return False
+    _check_rooms(tx, new, queued_px_limit=queued_px_limit, client_px_limit=client_px_limit)
+    return True
+
+
+def source_wanted(tx: Transaction, key: str) -> bool:
+    """Tell whether any job has that blob as its source."""
+    query = select(jobs.c.seq).where(jobs.c.source_key == key).limit(1)
+    return tx.connection.execute(query).first() is not None
+
+
+def _check_rooms(
+    tx: Transaction, new: NewJob, *, queued_px_limit: int, client_px_limit: int | None
+) -> None:
+    _check_room(tx, new, limit_px=queued_px_limit)
+    if client_px_limit is not None:
+        _check_clients_room(tx, new, limit_px=client_px_limit)
 
 
 def _check_room(tx: Transaction, new: NewJob, *, limit_px: int) -> None:

@@ -84,6 +84,7 @@ jobs = Table(
 )
 Index("jobs_in_order", jobs.c.state, jobs.c.due, jobs.c.seq)
 Index("jobs_by_content", jobs.c.content_key, jobs.c.state)
+Index("jobs_by_source", jobs.c.source_key)
 Index("jobs_by_end", jobs.c.state, jobs.c.expires)
 Index("jobs_by_request", jobs.c.owner, jobs.c.idempotency_key, unique=True)
 

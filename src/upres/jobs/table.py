@@ -71,10 +71,22 @@ class JobTable:
             )
             return job_of(row), created
 
-    def result_kept(self, content_key: str) -> bool:
-        """Tell whether a job of that content would be done at once."""
+    def is_work(
+        self, new: NewJob, *, queued_px_limit: int, client_px_limit: int | None = None
+    ) -> bool:
+        """Tell whether `submit` would queue this, and not find its job or its result.
+
+        Raises QueueFull and ClientQueueFull as `submit` would now.
+        """
         with self.database.read() as tx:
-            return queue.finished_twin(tx, content_key) is not None
+            return queue.is_work(
+                tx, new, queued_px_limit=queued_px_limit, client_px_limit=client_px_limit
+            )
+
+    def source_wanted(self, key: str) -> bool:
+        """Tell whether any job has that blob as its source."""
+        with self.database.read() as tx:
+            return queue.source_wanted(tx, key)
 
     def get(self, job_id: str) -> Job:
         """Return a job as it is now."""
@@ -146,14 +158,23 @@ class JobTable:
         format: Format,  # noqa: A002
         width: int,
         height: int,
+        content_key: str | None = None,
     ) -> bool:
         """Publish a result, also for the queued jobs of the same content.
 
-        False: it was not published, for the claim was lost or the job cancelled; throw it away.
+        `content_key` is what the result is stored under where that may have changed since the job
+        came. False: it was not published, for the claim was lost or the job cancelled; throw it
+        away.
         """
         with self.database.write() as tx:
             return leases.finish(
-                tx, claim, result=result, format=format, width=width, height=height
+                tx,
+                claim,
+                result=result,
+                format=format,
+                width=width,
+                height=height,
+                content_key=content_key,
             )
 
     def fail(self, claim: Claim, *, code: str, text: str) -> bool:

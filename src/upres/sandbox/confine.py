@@ -35,8 +35,11 @@ def confine(limits: SandboxLimits, *, parent: int, own_network: bool) -> dict[st
         "no_core_dump": _limit(resource.RLIMIT_CORE, 0)
         and kernel.control(kernel.PR_SET_DUMPABLE, 0),
     }
+    was_root = os.geteuid() == 0
     held["not_root"] = _become(limits.run_as)
-    held["process_limit"] = _limit(resource.RLIMIT_NPROC, limits.processes) and held["not_root"]
+    # of a person's own user the kernel would count every thread of every program
+    changed = was_root and held["not_root"]
+    held["process_limit"] = changed and _limit(resource.RLIMIT_NPROC, limits.processes)
     held["no_capabilities"] = kernel.drop_capabilities()
     # a change of the user takes this back, so it comes after
     held["dies_with_service"] = kernel.control(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)

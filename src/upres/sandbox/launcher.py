@@ -105,7 +105,8 @@ class Child:
         if "unborn" in word:
             return OutOfMemory(self._name)
         if ended is None:
-            return UnreadablePicture(self._name, "its decoder is gone")
+            # the template went, and every child with it: no fault of this picture
+            return SandboxUnavailable("its process is gone")
         if ended < 0:
             return self._killed(-ended, spent_s=word["cpu_s"])
         if ended == wire.UNSAFE:
@@ -228,7 +229,7 @@ class Launcher:
             pass_fds=[service],
             cwd="/",
             # what stops the service by its terminal lets children finish
-            start_new_session=True,
+            process_group=0,
         )
 
     def _check_ready(self, service: socket.socket) -> None:

@@ -26,7 +26,8 @@ POSTURE = (
 )
 """The names of what can hold for a child; which do depends on the machine.
 
-process_limit counts for users other than root only; seccomp lets nobody start a process.
+process_limit holds where a root service's child becomes another user; seccomp lets nobody start a
+process.
 landlock and seccomp each keep every file closed; own_network and seccomp each keep the network out.
 """
 _ALWAYS_THERE = (
@@ -53,7 +54,7 @@ class SandboxLimits:
     silence_s: float = 30.0
     """Seconds of waiting for the child's next word."""
     processes: int = 256
-    """Processes and threads of the child's user together, where that user is not root."""
+    """Processes and threads of the user `run_as` together, where a child becomes that user."""
     run_as: int | None = NOBODY
     """The user (and group) that a child of a root service becomes; None lets it be root."""
     required: tuple[str, ...] = _ALWAYS_THERE

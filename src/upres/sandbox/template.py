@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -45,6 +46,9 @@ def run(service: int, work: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # a service that drains lets its children finish
         signal.signal(number, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    # a worker's own limit is not the children's, which have theirs
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     preload()
     module, _, function = work.partition(":")
     template = Template(service, getattr(importlib.import_module(module), function))

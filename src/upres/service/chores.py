@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 REAP_S = 2.0
 SWEEP_S = 60.0
+_FRESH_S = 1200.0
+"""What nobody needs is kept so long: an upload on its way to a job is not known yet."""
 
 
 class Chores:
@@ -49,6 +51,8 @@ class Chores:
                     self.sweep()
             except UpresError as error:  # a database or a disk that is away; the next round tries
                 logger("worker").warning("chores_failed", code=error.code, reason=str(error))
+            except Exception:  # noqa: BLE001 - nobody else would do them
+                logger("worker").exception("chores_failed")
 
     def keep_in_order(self) -> None:
         """Say that this worker lives, and take back jobs whose worker does not."""
@@ -70,7 +74,7 @@ class Chores:
         swept = service.blobs.sweep(
             keep=keep,
             max_age_s=0,  # what no job needs stays only while it is fresh
-            max_bytes=settings.blob_folder_bytes,
+            fresh_s=_FRESH_S,
         )
         if swept.blobs or swept.parts:
             logger("worker").info("swept", blobs=swept.blobs, bytes=swept.bytes, parts=swept.parts)

@@ -7,17 +7,18 @@ source and result, sides of the format, model, room in the queue.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from upres.engines import engine
 from upres.errors import PictureTooLarge
 from upres.image.formats import TRAITS, check_holds, check_sides, written_as
 from upres.jobs.job import NewJob, Priority
 from upres.sandbox.decoder import inspect
-from upres.storage.cache import NetworkUse, result_key
+from upres.service.content import content_key
+from upres.service.room import FolderRoom
 
 if TYPE_CHECKING:
     from upres.image.picture import Format, Header
@@ -51,13 +52,17 @@ class Intake:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._headers: OrderedDict[str, Header] = OrderedDict()
+        self._coming: Counter[str] = Counter()
+        """Sources between upload and job, by the requests that brought them."""
         self._lock = threading.Lock()
+        self._room = FolderRoom(service.blobs, limit_bytes=service.settings.blob_folder_bytes)
 
     def store(self, chunks: Iterable[bytes], *, name: str) -> Blob:
         """Keep an uploaded file that comes in chunks.
 
         Raises PictureTooLarge past the limit of an upload, DiskFull, OutputNotWritable.
         """
+        self._room.check()
         limit_bytes = self._service.settings.upload_bytes
         return self._service.blobs.put(chunks, limit_bytes=limit_bytes, name=name)
 
@@ -72,21 +77,42 @@ class Intake:
         QueueFull, ClientQueueFull, IdempotencyConflict, those of the job table, and what `charge`
         raises.
         """
-        new = self._checked(source, request)
-        table, blobs = self._service.table, self._service.blobs
-        settings = self._service.settings
-        if charge is not None and not table.result_kept(new.content_key):
+        with self._held(source):
+            new = self._checked(source, request)
+            return self._submitted(new, charge)
+
+    def _submitted(self, new: NewJob, charge: Charge | None) -> tuple[Job, bool]:
+        table, blobs, settings = self._service.table, self._service.blobs, self._service.settings
+        limits = {
+            "queued_px_limit": settings.queued_pixels,
+            "client_px_limit": settings.queued_pixels_per_client,
+        }
+        if charge is not None and table.is_work(new, **limits):
             charge(new.cost_px)
         while True:
-            job, created = table.submit(
-                new,
-                queued_px_limit=settings.queued_pixels,
-                client_px_limit=settings.queued_pixels_per_client,
-            )
+            job, created = table.submit(new, **limits)
             if job.result is None or blobs.touch(job.result.key):
                 return job, created
             # evicted, or removed by hand: it has to be computed anew
             table.give_up_result(job.result.key)
+
+    @contextmanager
+    def _held(self, source: Blob) -> Iterator[None]:
+        """Remove a source that is refused, unless somebody else needs it."""
+        with self._lock:
+            self._coming[source.key] += 1
+        refused = True
+        try:
+            yield
+            refused = False
+        finally:
+            with self._lock:
+                self._coming[source.key] -= 1
+                alone = not self._coming[source.key]
+                if alone:
+                    del self._coming[source.key]
+                if alone and refused and not self._service.table.source_wanted(source.key):
+                    self._service.blobs.delete(source.key)
 
     def _checked(self, source: Blob, request: Request) -> NewJob:
         service = self._service
@@ -108,7 +134,7 @@ class Intake:
             source_key=source.key,
             source_name=request.name,
             options=options,
-            content_key=self._content_key(source, options, spec),
+            content_key=content_key(service, source.key, options, spec),
             cost_px=width * height * header.frames,
             owner=request.owner,
             priority=request.priority,
@@ -147,16 +173,3 @@ class Intake:
         if spec is not None and not workbench.store.installed(spec):
             workbench.store.find(spec)  # which says what is missing, and how to get it
         return spec
-
-    def _content_key(self, source: Blob, options: JobOptions, spec: ModelSpec | None) -> str:
-        network = None
-        if spec is not None:
-            workbench = self._service.workbench
-            name, precision, _ = workbench.choice(spec, runtime=self._service.runtime)
-            network = NetworkUse(
-                model=spec,
-                engine=name,
-                engine_version=engine(name).version(),
-                precision=precision,
-            )
-        return result_key(source.key, options=options.canonical(), network=network)

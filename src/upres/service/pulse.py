@@ -10,7 +10,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
-from upres.errors import UpresError
+from upres.service.log import logger
 
 if TYPE_CHECKING:
     from upres.jobs.job import Claim
@@ -21,6 +21,8 @@ PROGRESS_S = 0.5
 """Progress is written this often at most."""
 EXIT_STALLED = 70
 """Exit code of a worker whose work hung."""
+REACT_S = 2.0
+"""How long work may take to notice that it is to be given back, before it is without it."""
 
 
 class Stop(Enum):
@@ -36,16 +38,17 @@ class Stop(Enum):
     """The worker ends, and its time to finish is over."""
 
 
-def end_process() -> None:
+def end_process(code: int) -> None:
     """End this process at once: work that hangs cannot be ended otherwise."""
-    os._exit(EXIT_STALLED)
+    os._exit(code)
 
 
 class Pulse:
     """A context in which a job is worked on: heartbeats go out from a thread of its own.
 
     Work that makes no progress for `stall_s` hangs: its lease is let go, so that another worker may
-    try, and `stalled` is called, which by default ends the process.
+    try, and `end` is called, which by default ends the process with that code. So it is, with 0,
+    for work that is to be given back and is within a tile that takes long.
     """
 
     def __init__(
@@ -55,13 +58,13 @@ class Pulse:
         *,
         settings: ServiceSettings,
         drained: Callable[[], bool] = lambda: False,
-        stalled: Callable[[], None] = end_process,
+        end: Callable[[int], None] = end_process,
     ) -> None:
         self._table = table
         self._claim = claim
         self._settings = settings
         self._drained = drained
-        self._stalled = stalled
+        self._end = end
         self._tiles = (0, 0)
         self._started = self._moved = time.monotonic()
         self._over = threading.Event()
@@ -97,11 +100,17 @@ class Pulse:
     def _beat_on(self) -> None:
         written, beaten = self._tiles, time.monotonic()
         every_s = min(PROGRESS_S, self._settings.heartbeat_s)
+        drained_at: float | None = None
         while not self._over.wait(every_s):
             now = time.monotonic()
             if now - self._moved > self._settings.stall_s:
-                self._let_go()
+                self._give_up(self._table.forfeit, EXIT_STALLED)
                 return
+            if self._drained():
+                drained_at = drained_at or now
+                if now - drained_at > REACT_S:
+                    self._give_up(self._table.release, 0)
+                    return
             if self._tiles != written or now - beaten >= self._settings.heartbeat_s:
                 written, beaten = self._tiles, now
                 self._beat(*written)
@@ -114,12 +123,14 @@ class Pulse:
                 total_tiles=total_tiles,
                 lease_s=self._settings.lease_s,
             )
-        except UpresError:  # a database that is away for a moment; the lease outlasts a few beats
+        except Exception as error:  # noqa: BLE001 - this thread must not end before the work
+            # mostly a database that is away for a moment; the lease outlasts a few beats
+            logger("worker").warning("beat_failed", error=type(error).__name__)
             return
         if word != "go":
             self._reason = Stop.CANCELLED if word == "cancel" else Stop.LOST
 
-    def _let_go(self) -> None:
-        with suppress(UpresError):
-            self._table.forfeit(self._claim)
-        self._stalled()
+    def _give_up(self, how: Callable[[Claim], bool], code: int) -> None:
+        with suppress(Exception):
+            how(self._claim)
+        self._end(code)

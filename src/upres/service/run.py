@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
@@ -11,17 +12,28 @@ from upres.enlargement import Delivery, Enlargement
 from upres.errors import (
     Blame,
     Cancelled,
+    DatabaseBusy,
+    DatabaseUnusable,
+    DiskFull,
     JobTimeout,
     OutOfMemory,
+    OutputNotWritable,
+    SandboxUnavailable,
     UpresError,
 )
 from upres.sandbox.decoder import opened
+from upres.service.content import content_key
+from upres.service.log import logger
 from upres.service.pulse import Pulse, Stop, end_process
 
 if TYPE_CHECKING:
     from upres.jobs.job import Claim
     from upres.service.parts import Service
     from upres.storage.blobs import Blob
+
+_PASSING = (DatabaseBusy, DatabaseUnusable, DiskFull, OutputNotWritable, SandboxUnavailable)
+"""Errors of the surroundings, whatever the picture: an operator mends them, and all goes on."""
+_AGAIN_S = (0.5, 1.0, 2.0)
 
 
 class Ending(StrEnum):
@@ -32,6 +44,8 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     RELEASED = "released"
     """Given back as if it had not been begun."""
+    PUT_BACK = "put back"
+    """The same, because this machine lacks something: room, or the sandbox."""
     LOST = "lost"
     """Another worker has the job, or will have it when the lease is over."""
     FORFEITED = "forfeited"
@@ -43,31 +57,27 @@ def run_job(
     claim: Claim,
     *,
     drained: Callable[[], bool] = lambda: False,
-    stalled: Callable[[], None] = end_process,
+    end: Callable[[int], None] = end_process,
 ) -> Ending:
     """Work on a claimed job and write what became of it.
 
-    `drained` tells when there is no time left to finish; `stalled` is called when the work hangs.
-    Errors of the picture or of this machine are written into the job, not raised. Where the
-    database cannot be written, the lease runs out and another worker has the job; only an error of
-    the database may be raised.
+    `drained` tells when there is no time left to finish; `end` is called with an exit code when the
+    work hangs. Errors of the picture are written into the job, not raised. What this machine lacks
+    for the moment puts the job back. Where the database cannot be written, the lease runs out and
+    another worker has the job.
     """
-    pulse = Pulse(service.table, claim, settings=service.settings, drained=drained, stalled=stalled)
+    pulse = Pulse(service.table, claim, settings=service.settings, drained=drained, end=end)
     try:
         with pulse:
             result, enlargement = _enlarged(service, claim, pulse)
-        published = service.table.finish(
-            claim,
-            result=result,
-            format=_delivery(claim).format,
-            width=enlargement.width,
-            height=enlargement.height,
-        )
+            return _published(service, claim, result, enlargement)
     except Cancelled:
         return _stopped(service, claim, pulse.stop())
     except MemoryError as error:
         named = error if isinstance(error, OutOfMemory) else OutOfMemory(claim.job.source_name)
         return _broken(service, claim, named)
+    except _PASSING as error:
+        return _put_back(service, claim, error)
     except UpresError as error:
         if error.blame is Blame.BUG:
             return _broken(service, claim, error)
@@ -77,9 +87,6 @@ def run_job(
         with suppress(UpresError):
             service.table.forfeit(claim)
         raise
-    if published:
-        return Ending.DONE
-    return Ending.CANCELLED if service.table.get(claim.job.id).cancel_requested else Ending.LOST
 
 
 def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlargement]:
@@ -115,6 +122,35 @@ def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlar
     return target.blob, enlargement
 
 
+def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlargement) -> Ending:
+    """Hand a result in; try again for a while where the database does not take it."""
+    for wait_s in (*_AGAIN_S, None):
+        try:
+            published = service.table.finish(
+                claim,
+                result=result,
+                format=_delivery(claim).format,
+                width=enlargement.width,
+                height=enlargement.height,
+                content_key=_key_now(service, claim, enlargement),
+            )
+            break
+        except (DatabaseBusy, DatabaseUnusable, DiskFull):
+            if wait_s is None:
+                return Ending.LOST
+            time.sleep(wait_s)
+    if published:
+        return Ending.DONE
+    return Ending.CANCELLED if service.table.get(claim.job.id).cancel_requested else Ending.LOST
+
+
+def _key_now(service: Service, claim: Claim, enlargement: Enlargement) -> str:
+    """Return the key of what was computed here, which may have changed since the job came."""
+    job = claim.job
+    spec = service.workbench.spec(job.options.model, factor=enlargement.factor)
+    return content_key(service, job.source_key, job.options, spec)
+
+
 def _delivery(claim: Claim) -> Delivery:
     options = claim.job.options
     if options.format is None:
@@ -138,6 +174,14 @@ def _stopped(service: Service, claim: Claim, reason: Stop | None) -> Ending:
         if reason is Stop.DRAINED and table.release(claim):
             return Ending.RELEASED
     return Ending.LOST
+
+
+def _put_back(service: Service, claim: Claim, error: UpresError) -> Ending:
+    """Give a job back that could not be done for want of something that may come again."""
+    logger("worker").warning("job_put_back", job_id=claim.job.id, code=error.code)
+    with suppress(UpresError):
+        service.table.release(claim)
+    return Ending.PUT_BACK
 
 
 def _failed(service: Service, claim: Claim, error: UpresError) -> Ending:

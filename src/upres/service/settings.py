@@ -105,7 +105,7 @@ class ServiceSettings(BaseModel):
     database_url: SecretStr = Field(default_factory=_default_database)
     """SQLAlchemy's URL of the job table, for SQLite or PostgreSQL"""
     blob_folder_bytes: Bytes = 10_000_000_000
-    """what pictures and results may take; past it the oldest go that no job needs"""
+    """what pictures and results may take together; past it uploads are refused"""
     free_floor_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
     """what is left free on the disk; past it uploads are refused"""
     keep_sources: bool = True

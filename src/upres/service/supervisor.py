@@ -8,14 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from upres.sandbox.kernel import PR_SET_PDEATHSIG, control
 from upres.service.log import logger
 
 _LOOK_S = 0.05
 _YOUNG_S = 3.0
-"""A process that lived longer than this was in order when it began."""
+"""A process that lived longer than this is started anew at once."""
+_NO_USE = (2, 4)
+"""Exit codes of wrong settings and of things that are not there: it would be the same again."""
 _BACKOFF_S = (0.1, 5.0)
 GRACE_S = 10.0
 """What processes have beyond their time to finish before they are killed."""
@@ -29,16 +33,17 @@ class _Child:
     arguments: list[str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    proven: bool = False
-    """It has lived for a while once: what it needs is there."""
+    starts: int = 0
     wait_s: float = field(default=_BACKOFF_S[0])
     again_at: float = 0.0
 
     def start(self) -> None:
         """Start the process."""
         self.started = time.monotonic()
-        # a group of its own: Ctrl-C reaches the supervisor, which asks each to end
-        self.process = subprocess.Popen(self.arguments, start_new_session=True)  # noqa: S603
+        self.starts += 1
+        # A group of its own: Ctrl-C reaches the supervisor, which asks each to end. But no session
+        # of its own: Linux may share CPUs among sessions whatever their processes' niceness.
+        self.process = subprocess.Popen(self.arguments, process_group=0)  # noqa: S603
 
     def ended(self) -> int | None:
         """Return the exit code of a process that has ended since it was last asked."""
@@ -48,7 +53,6 @@ class _Child:
         if code is not None:
             self.process = None
         elif time.monotonic() - self.started > _YOUNG_S:
-            self.proven = True
             self.wait_s = _BACKOFF_S[0]
         return code
 
@@ -70,13 +74,14 @@ def end_with(supervisor: int) -> None:
 def service_commands(*, web: Sequence[str], workers: int) -> dict[str, list[str]]:
     """Return the command line of every process of a service, by the process's name.
 
-    `web` are more options of the process that answers requests.
+    `web` are more options of the process that answers requests. The CPUs are divided among as many
+    workers.
     """
     upres = [sys.executable, "-m", "upres"]
     mine = ["--supervised", str(os.getpid())]
     commands = {"web": [*upres, "web", *mine, *web]}
     for number in range(1, workers + 1):
-        commands[f"worker {number}"] = [*upres, "worker", *mine]
+        commands[f"worker {number}"] = [*upres, "worker", *mine, "--of", str(workers)]
     return commands
 
 
@@ -94,8 +99,8 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; return the exit code.
 
-        A process that ends with an error of its own before it ever worked ends all: its settings,
-        its port or its folder are wrong, and it has said how.
+        A process whose first start fails because its settings, its port or its folder are wrong
+        ends all; it has said how.
         """
 
         def end(_number: int, _frame: object) -> None:
@@ -103,13 +108,13 @@ class Supervisor:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        for child in self._children:
-            child.start()
         code = 0
-        while not self._ending and not code:
-            code = self._look()
-            time.sleep(_LOOK_S)
-        self._end_all()
+        try:
+            while not self._ending and not code:
+                code = self._look()
+                time.sleep(_LOOK_S)
+        finally:
+            self._end_all()
         return code
 
     def _look(self) -> int:
@@ -117,13 +122,31 @@ class Supervisor:
         for child in self._children:
             code = child.ended()
             if code is not None:
-                if code > 0 and not child.proven:
+                if code in _NO_USE and child.starts == 1:
                     return code
                 logger("supervisor").warning("process_ended", process=child.name, code=code)
                 child.start_later()
             elif child.process is None and time.monotonic() >= child.again_at:
-                child.start()
+                self._start(child)
+        if os.getpid() == 1:
+            self._bury()
         return 0
+
+    def _start(self, child: _Child) -> None:
+        try:
+            child.start()
+        except OSError as error:  # no memory or no process to be had for the moment
+            reason = error.strerror or type(error).__name__
+            logger("supervisor").warning("not_started", process=child.name, reason=reason)
+            child.start_later()
+
+    def _bury(self) -> None:
+        """Take leave of processes that others left: the first process of a container has to."""
+        own = {child.process.pid for child in self._children if child.process is not None}
+        for pid in map(int, Path("/proc/self/task/1/children").read_text("ascii").split()):
+            if pid not in own:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def _end_all(self) -> None:
         running = [child.process for child in self._children if child.process is not None]

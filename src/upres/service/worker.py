@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXIT_SPENT = 75
 """Exit code of a worker that has to be started anew: it ran out of memory, or is broken."""
-NICENESS = 5
+NICENESS = 10
 """Requests are answered before pictures are enlarged."""
 IDLE_S = (0.01, 0.05)
 """How long to wait before one looks for a job again: at first, and after a while without one."""
@@ -66,8 +66,11 @@ class Worker:
                     wait_s = min(wait_s * 1.1, IDLE_S[1])
                     continue
                 wait_s = IDLE_S[0]
-                if self._worked_on(claim) is Ending.FORFEITED:
+                ending = self._worked_on(claim)
+                if ending is Ending.FORFEITED:
                     return EXIT_SPENT
+                if ending is Ending.PUT_BACK:
+                    time.sleep(_AWAY_S)
             self._service.table.worker_gone(self.name)
         return 0
 
@@ -86,12 +89,7 @@ class Worker:
         job = claim.job
         log = logger("worker").bind(job_id=job.id, request_id=job.request_id, attempt=job.attempts)
         started = time.monotonic()
-        try:
-            ending = run_job(self._service, claim, drained=self.drained)
-        except UpresError as error:
-            # the database failed when all else was done: the lease runs out
-            log.warning("job_left", code=error.code, reason=str(error))
-            return Ending.LOST
+        ending = run_job(self._service, claim, drained=self.drained)
         log.info(
             "job_ended",
             ending=ending.value,
@@ -119,8 +117,8 @@ def work(service: Service) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     os.nice(NICENESS)
-    limit_memory(service.settings.worker_memory_bytes)
     launcher.start()
+    limit_memory(service.settings.worker_memory_bytes)
     # so that the first picture does not wait for the network to be opened
     service.workbench.method(AUTO, factor=DEFAULT_FACTOR, runtime=service.runtime)
     logger("worker").info("worker_ready", worker=worker.name)

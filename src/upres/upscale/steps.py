@@ -83,8 +83,13 @@ def _luma_apart(planes: Band, run: TileFunction, *, scale: int) -> Band:
     return np.stack([enlarged + red, enlarged + green, enlarged + blue])
 
 
-def self_ensemble(function: TileFunction) -> TileFunction:
-    """Average over the eight flips and turns of a tile (Timofte et al. 2016): slower, better."""
+def self_ensemble(
+    function: TileFunction, *, pass_done: Callable[[], None] = lambda: None
+) -> TileFunction:
+    """Average over the eight flips and turns of a tile (Timofte et al. 2016): slower, better.
+
+    `pass_done` is called after each of the eight and may raise to stop.
+    """
 
     def enlarge(planes: Band) -> Band:
         total: Band | None = None
@@ -93,6 +98,7 @@ def self_ensemble(function: TileFunction) -> TileFunction:
                 result = np.flip(function(np.ascontiguousarray(np.flip(turned, flips))), flips)
                 result = result if turned is planes else result.transpose(0, 2, 1)
                 total = result.copy() if total is None else total + result
+                pass_done()
         assert total is not None  # noqa: S101 - for the type checker
         return total / np.float32(8)
 

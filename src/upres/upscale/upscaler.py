@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,23 +179,27 @@ def _network_bands(
     method: Network,
     plan: TilePlan,
     options: Options,
-    tick: Callable[[], None],
+    tick: Callable[..., None],
 ) -> Iterator[Band]:
     function = network_function(method.spec, method.session)
     if options.tta:
-        function = self_ensemble(function)
+        # eight passes make one tile, and a slow network takes minutes for them
+        function = self_ensemble(function, pass_done=partial(tick, 0))
     return tiled_bands(rows, layout, function, plan=plan, scale=method.spec.scale, tile_done=tick)
 
 
 def _ticker(
     total: int, progress: ProgressCallback | None, cancel: CancelCheck | None
-) -> Callable[[], None]:
-    """Return what is called after each tile: it counts, reports, and stops when asked to."""
+) -> Callable[..., None]:
+    """Return what is called after each tile: it counts, reports, and stops when asked to.
+
+    Called with 0 it only reports, the same again, and may stop.
+    """
     done = 0
 
-    def tick() -> None:
+    def tick(tiles: int = 1) -> None:
         nonlocal done
-        done += 1
+        done += tiles
         if progress is not None:
             progress(done, total)
         check_cancelled(cancel)
