@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,3 +70,21 @@ def test_a_damaged_file(
     file.write_text("[[")
     assert run("keys", "add", "shop") == EXIT_SETUP
     assert str(file) in capsys.readouterr().err
+
+
+def test_the_file_stays_as_readable_as_it_was(run: Callable[..., int], file: Path) -> None:
+    """For the service, which is another user; a new one is for its owner."""
+    assert run("keys", "add", "shop") == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, 12_345, 23_456)
+    before = file.stat()
+    for words in (("add", "other"), ("remove", "shop")):
+        assert run("keys", *words) == 0
+        after = file.stat()
+        assert (after.st_uid, after.st_gid, after.st_mode) == (
+            before.st_uid,
+            before.st_gid,
+            before.st_mode,
+        )

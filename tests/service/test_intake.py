@@ -212,15 +212,22 @@ def test_no_room_costs_nothing(tmp_path: Path) -> None:
     service.close()
 
 
-def test_what_is_refused_is_not_kept(service: Service) -> None:
-    """Unless a job has the same picture."""
+def test_what_is_refused_is_not_kept(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For long; unless a job has the same picture, or somebody sends it again meanwhile."""
+    monkeypatch.setattr("upres.service.intake._REFUSED_S", 0.0)
+    intake = Intake(service)
     refused = JobOptions(model="nothing")
+    other = saved(noise(9, 9, 3), "png")
     with pytest.raises(UnknownModel):
-        accepted(service, PICTURE, refused)
-    assert list(service.blobs.oldest_first()) == []
-    job = accepted(service, PICTURE)
+        accepted(service, other, refused, intake=intake)
     with pytest.raises(UnknownModel):
-        accepted(service, PICTURE, refused)
+        accepted(service, PICTURE, refused, intake=intake)
+    kept = intake.store([PICTURE], name="again.png")
+    assert [blob.key for blob in service.blobs.oldest_first()] == [kept.key]
+    job = accepted(service, PICTURE, intake=intake)
+    with pytest.raises(UnknownModel):
+        accepted(service, PICTURE, refused, intake=intake)
+    intake.store([other], name="other.png")
     assert service.blobs.size(job.source_key) == len(PICTURE)
 
 

@@ -25,6 +25,8 @@ OTHER: dict[str, Any] = {
     "listen_host": "0.0.0.0",  # noqa: S104 - nothing listens
     "listen_port": 0,
     "proxies": 2,
+    "allowed_hosts": "upres.example,[fd00::5]",
+    "allow_pull": False,
     "web_threads": 40,
     "api_keys_file": "/etc/upres/keys",
     "api_keys_required": False,
@@ -65,6 +67,7 @@ OTHER: dict[str, Any] = {
 WRONG: dict[str, list[str]] = {
     "listen_port": ["-1", "65536", "http", "1.5"],
     "proxies": ["-1", "11", "all"],
+    "allowed_hosts": ["a b", "https://upres.example", "a,,b", ","],
     "web_threads": ["0"],
     "metrics": ["maybe", "2"],
     "log_format": ["xml", "JSON"],

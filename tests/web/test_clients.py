@@ -28,6 +28,10 @@ def bearing(key: str) -> dict[str, Any]:
         ("::ffff:203.0.113.7", "address:203.0.113.7"),
         ("2001:db8:1:2:3:4:5:6", "address:2001:db8:1:2::/64"),
         ("fe80::1%eth0", "address:fe80::/64"),
+        ("203.0.113.7:51234", "address:203.0.113.7"),
+        ("[2001:db8:1:2::3]:443", "address:2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::3]", "address:2001:db8:1:2::/64"),
+        (" 203.0.113.7 ", "address:203.0.113.7"),
         ("", "address:unknown"),
         (None, "address:unknown"),
         ("nonsense", "address:unknown"),
@@ -145,8 +149,11 @@ def test_without_a_key_where_one_is_needed(
     assert app.test_client().get("/livez").status_code == 200
 
 
+HERE = "http://localhost:8080"
+
+
 def may_pull(app: APIFlask, **request: Any) -> bool:
-    given_ = {"environ_base": {"REMOTE_ADDR": "127.0.0.1"}} | request
+    given_ = {"environ_base": {"REMOTE_ADDR": "127.0.0.1"}, "base_url": HERE} | request
     with app.test_request_context("/", **given_):
         try:
             check("models")
@@ -157,6 +164,17 @@ def may_pull(app: APIFlask, **request: Any) -> bool:
 
 def test_who_sits_at_the_machine_may_pull_models(app: APIFlask) -> None:
     assert may_pull(app)
+    assert may_pull(app, headers={"Origin": HERE})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"allow_pull": False}, {"listen_host": "0.0.0.0"}, {"proxies": 1}],  # noqa: S104
+)
+def test_only_where_nobody_else_reaches_the_server(
+    make_app: Callable[..., APIFlask], settings: dict[str, Any]
+) -> None:
+    assert not may_pull(make_app(**settings))
 
 
 @pytest.mark.parametrize(
@@ -167,6 +185,12 @@ def test_who_sits_at_the_machine_may_pull_models(app: APIFlask) -> None:
         {"headers": {"Forwarded": "for=127.0.0.1"}},
         {"headers": {"Via": "1.1 nginx"}},
         {"headers": {"Host": "evil.example"}},
+        {"headers": {"Host": "localhost"}},  # another port than the server's, or none
+        {"headers": {"Host": "localhost:80"}},
+        {"headers": {"Host": "upres"}},
+        {"headers": {"Origin": "https://pictures.example"}},
+        {"headers": {"Origin": "null"}},
+        {"environ_overrides": {"SERVER_PROTOCOL": "HTTP/1.0"}},
     ],
 )
 def test_others_may_not(app: APIFlask, request_: dict[str, Any]) -> None:
@@ -176,7 +200,3 @@ def test_others_may_not(app: APIFlask, request_: dict[str, Any]) -> None:
 
 def test_nobody_may_by_address_where_there_are_keys(keyed: tuple[APIFlask, str]) -> None:
     assert not may_pull(keyed[0])
-
-
-def test_nobody_may_by_address_behind_proxies(make_app: Callable[..., APIFlask]) -> None:
-    assert not may_pull(make_app(proxies=1))

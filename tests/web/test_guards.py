@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_every_answer_has_the_headers(http: FlaskClient, path: str) -> None:
     headers = http.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cache-Control"]
     policy = headers["Content-Security-Policy"]
@@ -120,8 +120,9 @@ def test_other_names_get_nothing_from_a_server_for_this_machine(
     http: FlaskClient, host: str
 ) -> None:
     """A page whose name was made to mean 127.0.0.1 is of the same origin to its browser."""
-    answer = http.get("/livez", headers={"Host": host})
+    answer = http.get("/api/v1/limits", headers={"Host": host})
     assert (answer.status_code, answer.get_json()["code"]) == (421, "wrong-host")
+    assert http.get("/livez", headers={"Host": host}).status_code == 200  # which tells nothing
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,33 @@ def test_servers_for_others_have_any_name(
     make_app: Callable[..., APIFlask], settings: dict[str, Any]
 ) -> None:
     http = make_app(**settings).test_client()
-    assert http.get("/livez", headers={"Host": "pictures.example"}).status_code == 200
+    assert http.get("/docs", headers={"Host": "pictures.example"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"listen_host": "0.0.0.0"}, {"proxies": 1}],  # noqa: S104
+)
+def test_names_that_are_allowed(
+    make_app: Callable[..., APIFlask], settings: dict[str, Any]
+) -> None:
+    """Beside those of the machine, and then no others, wherever the server listens."""
+    app = make_app(allowed_hosts="Pictures.example,[fd00::5]", **settings)
+    http = app.test_client()
+    for host in ("pictures.example", "PICTURES.example:8080", "[fd00::5]:80", "localhost"):
+        assert http.get("/docs", headers={"Host": host}).status_code == 200
+    for host in ("evil.example", "a.pictures.example", "fd00::5", ""):
+        assert http.get("/docs", headers={"Host": host}).status_code == 421
+
+
+def test_our_own_form_may_be_sent_from_any_name(make_app: Callable[..., APIFlask]) -> None:
+    """Over plain HTTP browsers send no Sec-Fetch-Site, and an Origin as the page's policy says."""
+    http = make_app(listen_host="0.0.0.0").test_client()  # noqa: S104
+    host = "pictures.lan:8080"
+    policy = http.get("/", headers={"Host": host}).headers["Referrer-Policy"]
+    origin = "null" if policy == "no-referrer" else f"http://{host}"
+    answer = http.post("/upload", headers={"Host": host, "Origin": origin})
+    assert answer.get_json()["code"] == "no-file"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from upres.service import log
 from upres.web import operations
 from upres.web.serving import Serving
 
@@ -193,3 +194,22 @@ def test_the_document_says_what_every_error_looks_like(http: FlaskClient) -> Non
                 if status == "default" or int(status) >= 400:
                     assert "application/problem+json" in answer["content"], f"{method} {path}"
     assert {"bearer", "header"} == spec["components"]["securitySchemes"].keys()
+
+
+def test_job_ids_are_logged_in_part(
+    http: FlaskClient, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """Enough to find one, too little to open it; what is no id is not logged at all."""
+    for id_ in ("jVTAw_7oYLJXlWIUzxNeUg", "a secret of somebody", "jVTAw_7oYLJXlWIUzxNeUgX"):
+        http.get(f"/api/v1/jobs/{id_}")
+    lines = [line for line in logged() if line["event"] == "answered"]
+    assert [line.get("job_id") for line in lines] == ["jVTAw_7o", None, None]
+    assert "secret" not in str(lines)
+
+
+def test_workers_log_job_ids_in_part_too(logged: Callable[[], list[dict[str, Any]]]) -> None:
+    """Whoever writes the line."""
+    with log.bound(job_id="jVTAw_7oYLJXlWIUzxNeUg"):
+        log.logger("worker").info("bound")
+    log.logger("worker").info("given", job_id="jVTAw_7oYLJXlWIUzxNeUg")
+    assert [line["job_id"] for line in logged()] == ["jVTAw_7o"] * 2

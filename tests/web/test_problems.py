@@ -9,7 +9,8 @@ from apiflask import abort
 from test_errors import SAMPLES
 
 from upres.errors import Blame, EngineFailed, JobNotReady, PictureTooLarge, UnknownModel
-from upres.web.problems import MEDIA_TYPE, SCHEMA, STATUSES
+from upres.web.problems import SCHEMA, STATUSES
+from upres.web.refusals import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,90 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 import pytest
-from picture_files import saved, scene
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from web_server import PATIENCE_S, Web, eventually, photo, web
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the service needs Linux")
-
-PATIENCE_S = 30.0
-Found = TypeVar("Found")
-
-
-class Web:
-    """`upres web` on a free port."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        given = {
-            "DATA_FOLDER": str(folder / "data"),
-            "LOG_FORMAT": "json",
-            "FREE_FLOOR_BYTES": "0",
-            "UPLOAD_BYTES": "1000000",
-            "LISTEN_PORT": "0",
-        }
-        environment = {f"UPRES_SERVICE_{name}": value for name, value in (given | settings).items()}
-        self.log = folder / f"log-{time.monotonic_ns()}"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "upres", "web"],
-                env=os.environ | environment,
-                stderr=log,
-            )
-
-    def url(self) -> str:
-        """Wait until it listens, and return where."""
-        return str(eventually(lambda: self._told("listening"))["url"])
-
-    def _told(self, event: str) -> dict[str, object] | None:
-        assert self.process.poll() is None, self.log.read_text()
-        for line in self.log.read_text().splitlines():
-            if line.endswith("}") and (told := json.loads(line))["event"] == event:
-                return dict(told)
-        return None
-
-    def workers(self) -> list[int]:
-        """Return the processes that answer."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(word) for word in children.read_text().split()]
-
-
-def eventually(look: Callable[[], Found | None]) -> Found:
-    """Return what `look` finds, once it finds something."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.02)
-    pytest.fail("that took too long")
-
-
-@contextmanager
-def web(folder: Path, **settings: str) -> Iterator[Web]:
-    started = Web(folder, **settings)
-    try:
-        yield started
-    finally:
-        started.process.kill()
-        started.process.wait()
-
-
-def photo(side: int = 16) -> bytes:
-    return saved(scene(side, side), "png")
 
 
 def get(url: str) -> httpx.Response | None:

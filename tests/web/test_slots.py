@@ -57,3 +57,19 @@ def test_threads_share_them() -> None:
     for thread in threads:
         thread.join()
     assert sum(place is not None for place in got) == slots.used == 5
+
+
+def test_one_owner_gets_some() -> None:
+    """What one has given back it may have again; others are not asked to wait for it."""
+    slots = Slots(4, each=2)
+    mine = [slots.take("me"), slots.take("me"), slots.take("me")]
+    assert [place is not None for place in mine] == [True, True, False]
+    theirs = [slots.take("you"), slots.take("you")]
+    assert all(theirs)
+    assert mine[0] is not None
+    mine[0].give_back()
+    mine[0].give_back()
+    assert slots.take("you") is None
+    with slots.taken("me") as held:
+        assert held
+    assert slots.owners == {"me": 1, "you": 2}

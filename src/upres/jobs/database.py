@@ -165,6 +165,8 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     # sorting needs no room on a disk that may be full
     connection.execute("PRAGMA temp_store = MEMORY")
+    # half a megabyte of pages for each connection: the system keeps the file in memory anyway
+    connection.execute("PRAGMA cache_size = -500")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Calls of the Linux kernel that Python has no name for: prctl, capset, unshare, Landlock."""
+"""Calls that Python has no name for: prctl, capset, unshare, Landlock, malloc_trim."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def control(option: int, value: int, second: int = 0) -> bool:
     """Call prctl; tell whether the kernel agreed."""
     numbers = [ctypes.c_ulong(number) for number in (value, second, 0, 0)]
     return bool(_libc().prctl(option, *numbers) == 0)
+
+
+def trim_memory() -> None:
+    """Give memory that was freed back to the system, where the C library can (glibc)."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def leave_network() -> bool:

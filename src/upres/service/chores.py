@@ -32,7 +32,7 @@ class Chores:
         self._thread = threading.Thread(target=self._work_on, name="chores", daemon=True)
 
     def __enter__(self) -> Self:
-        self._service.table.worker_seen(self._worker)
+        self.keep_in_order()
         self._thread.start()
         return self
 

@@ -7,13 +7,13 @@ source and result, sides of the format, model, room in the queue.
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from upres.errors import PictureTooLarge
+from upres.errors import BlobMissing, PictureTooLarge, UpresError
 from upres.image.formats import TRAITS, check_holds, check_sides, written_as
 from upres.jobs.job import NewJob, Priority
 from upres.sandbox.decoder import inspect
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Charge = Callable[[int], None]
 """Told the output pixels of work that is to be done; raises to refuse it."""
 _HEADERS_KEPT = 4096
+_REFUSED_S = 60.0
+"""A refused picture is kept so long: somebody else may just be sending the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +54,8 @@ class Intake:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._headers: OrderedDict[str, Header] = OrderedDict()
-        self._coming: Counter[str] = Counter()
-        """Sources between upload and job, by the requests that brought them."""
+        self._refused: OrderedDict[str, float] = OrderedDict()
+        """When sources were refused that nobody has sent since."""
         self._lock = threading.Lock()
         self._room = FolderRoom(service.blobs, limit_bytes=service.settings.blob_folder_bytes)
 
@@ -62,9 +64,13 @@ class Intake:
 
         Raises PictureTooLarge past the limit of an upload, DiskFull, OutputNotWritable.
         """
+        self._clear_away()
         self._room.check()
         limit_bytes = self._service.settings.upload_bytes
-        return self._service.blobs.put(chunks, limit_bytes=limit_bytes, name=name)
+        blob = self._service.blobs.put(chunks, limit_bytes=limit_bytes, name=name)
+        with self._lock:
+            self._refused.pop(blob.key, None)
+        return blob
 
     def accept(
         self, source: Blob, request: Request, *, charge: Charge | None = None
@@ -77,9 +83,12 @@ class Intake:
         QueueFull, ClientQueueFull, IdempotencyConflict, those of the job table, and what `charge`
         raises.
         """
-        with self._held(source):
+        try:
             new = self._checked(source, request)
             return self._submitted(new, charge)
+        except UpresError:
+            self._refuse(source)
+            raise
 
     def _submitted(self, new: NewJob, charge: Charge | None) -> tuple[Job, bool]:
         table, blobs, settings = self._service.table, self._service.blobs, self._service.settings
@@ -89,6 +98,8 @@ class Intake:
         }
         if charge is not None and table.is_work(new, **limits):
             charge(new.cost_px)
+        if not blobs.touch(new.source_key):
+            raise BlobMissing(new.source_key)
         while True:
             job, created = table.submit(new, **limits)
             if job.result is None or blobs.touch(job.result.key):
@@ -96,23 +107,20 @@ class Intake:
             # evicted, or removed by hand: it has to be computed anew
             table.give_up_result(job.result.key)
 
-    @contextmanager
-    def _held(self, source: Blob) -> Iterator[None]:
-        """Remove a source that is refused, unless somebody else needs it."""
+    def _refuse(self, source: Blob) -> None:
         with self._lock:
-            self._coming[source.key] += 1
-        refused = True
-        try:
-            yield
-            refused = False
-        finally:
-            with self._lock:
-                self._coming[source.key] -= 1
-                alone = not self._coming[source.key]
-                if alone:
-                    del self._coming[source.key]
-                if alone and refused and not self._service.table.source_wanted(source.key):
-                    self._service.blobs.delete(source.key)
+            self._refused[source.key] = time.monotonic()
+
+    def _clear_away(self) -> None:
+        """Remove what was refused a while ago and not sent again, unless a job needs it."""
+        due = []
+        with self._lock:
+            before = time.monotonic() - _REFUSED_S
+            while self._refused and next(iter(self._refused.values())) < before:
+                due.append(self._refused.popitem(last=False)[0])
+        for key in due:
+            if not self._service.table.source_wanted(key):
+                self._service.blobs.delete(key)
 
     def _checked(self, source: Blob, request: Request) -> NewJob:
         service = self._service

@@ -2,7 +2,7 @@
 
 What is bound (`bind`, `bound`) is in every line of the thread until `clear` or the block's end. The
 names of uploaded files are nobody's business later on: they are never logged, and neither are error
-texts that could hold one, but error codes.
+texts that could hold one, but error codes. Of a job's id only the beginning is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NEVER = frozenset({"name", "file_name", "filename", "source_name"})
 """Values of these names are dropped, should one ever be given."""
+_ID_CHARACTERS = 8
+"""Of a job's id, which as a whole is the secret that opens the job."""
 
 
 def set_up(
@@ -37,6 +39,7 @@ def set_up(
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_names,
+        _without_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -78,6 +81,12 @@ def _written(format: str, *, colours: bool) -> list[Processor]:  # noqa: A002
 def _without_names(_logger: Any, _method: str, event: EventDict) -> EventDict:
     for name in _NEVER & event.keys():
         del event[name]
+    return event
+
+
+def _without_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    if "job_id" in event:
+        event["job_id"] = str(event["job_id"])[:_ID_CHARACTERS]
     return event
 
 

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import ge
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -44,6 +45,7 @@ _KUBERNETES = re.compile(rf"{PREFIX}(HOST|PORT)(_\w+)?")
 _HIDDEN = "***"
 _SCHEMES = {"database_url": ("sqlite", "postgresql"), "rate_limit_url": ("redis", "rediss")}
 """The settings that may hold a password, and how they may begin."""
+_ROOM_FOR_ONE = "output_pixels", ge, "at least output_pixels"
 _RELATIONS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
     "api_keys_required": (
         "api_keys_file",
@@ -52,12 +54,8 @@ _RELATIONS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
     ),
     "heartbeat_s": ("lease_s", lambda beat, lease: 2 * beat <= lease, "at most half of lease_s"),
     "sse_streams": ("web_threads", lambda own, all_: own < all_, "less than web_threads"),
-    "queued_pixels": ("output_pixels", lambda own, one: own >= one, "at least output_pixels"),
-    "queued_pixels_per_client": (
-        "output_pixels",
-        lambda own, one: own >= one,
-        "at least output_pixels",
-    ),
+    "queued_pixels": _ROOM_FOR_ONE,
+    "queued_pixels_per_client": _ROOM_FOR_ONE,
     "output_megapixels_per_minute": (
         "output_pixels",
         lambda own, one: own * 1_000_000 >= one,
@@ -83,8 +81,11 @@ class ServiceSettings(BaseModel):
     listen_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """port; 0 takes a free one"""
     proxies: Annotated[int, Field(ge=0, le=10)] = 0
-    """how many reverse proxies a request comes through, exactly: so many addresses of
-    `X-Forwarded-For` are believed"""
+    """reverse proxies on the way, exactly: so many addresses of `X-Forwarded-For` are believed"""
+    allowed_hosts: Annotated[str | None, Field(pattern=r"^[\w.:\[\]-]+(,[\w.:\[\]-]+)*$")] = None
+    """names it answers to beside `localhost`, with commas between; unset: any, unless local"""
+    allow_pull: bool = True
+    """let the page of a server that nobody else reaches download models without a key"""
     web_threads: Count = 24
     """requests that are answered at the same time"""
     api_keys_file: Path | None = None
@@ -120,8 +121,7 @@ class ServiceSettings(BaseModel):
     worker_threads: Count | None = None
     """threads of each; unset: the CPUs that may be used, divided by the workers"""
     worker_memory_bytes: Bytes | None = None
-    """memory that a worker may take for itself; past it its job is tried by a fresh one; unset: as
-    much as there is"""
+    """memory that a worker may take for itself; past it a fresh one tries its job; unset: any"""
     lease_s: Seconds = 30
     """a job whose worker has not been heard of for so long is given to another"""
     heartbeat_s: Seconds = 5
@@ -149,7 +149,7 @@ class ServiceSettings(BaseModel):
     """output pixels of all jobs that wait; past it requests get 503"""
     queued_pixels_per_client: Pixels = 400_000_000
     """the same of one client; past it that client gets 429"""
-    requests_per_minute: Count = 60
+    requests_per_minute: Count = 120
     """pictures that one client may send"""
     output_megapixels_per_minute: Count = 400
     """megapixels of results that one client may ask for"""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from upres.errors import UpresError
 from upres.models.catalogue import AUTO
 from upres.sandbox.decoder import launcher
+from upres.sandbox.kernel import trim_memory
 from upres.service.chores import Chores
 from upres.service.log import logger
 from upres.service.run import Ending, run_job
@@ -67,6 +68,7 @@ class Worker:
                     continue
                 wait_s = IDLE_S[0]
                 ending = self._worked_on(claim)
+                trim_memory()
                 if ending is Ending.FORFEITED:
                     return EXIT_SPENT
                 if ending is Ending.PUT_BACK:

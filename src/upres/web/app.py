@@ -20,8 +20,10 @@ from upres.web import (
     operations,
     problems,
     reference,
+    refusals,
     upload,
 )
+from upres.web.forms import FormRequest
 from upres.web.keys import Keyring
 from upres.web.serving import Serving
 
@@ -75,6 +77,7 @@ def create_app(service: Service) -> APIFlask:
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEY},
         },
     )
+    app.request_class = FormRequest
     keys = Keyring(settings.api_keys_file)
     keys.all()  # what is wrong with the file is told now
     here = Serving.of(service, keys)
@@ -108,7 +111,7 @@ def _described(spec: Any) -> Any:
             for status, answer in answers.items():
                 if status == "default" or int(status) >= HTTPStatus.BAD_REQUEST:
                     answer["content"] = {
-                        problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
+                        refusals.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
                         "text/html": {"schema": {"type": "string"}},
                     }
     return spec

@@ -17,8 +17,9 @@ from upres.service.log import logger
 from upres.storage.blobs import Blob, Blobs
 from upres.web import contract, failures
 from upres.web.clients import needs
-from upres.web.incoming import Upload, accept, idempotency_key, options, uploads
+from upres.web.incoming import Upload, accept, cut, idempotency_key, options, uploads
 from upres.web.jobs import found, told
+from upres.web.limits import charge_request
 from upres.web.options import PictureOptions
 from upres.web.results import file_name, result_blob
 from upres.web.schemas import PREFIX, BatchAnswer, BatchItem
@@ -49,6 +50,7 @@ def submit() -> Any:
     """
     request.max_form_parts = BATCH_PICTURES + len(PictureOptions.model_fields)
     request.max_content_length = BATCH_UPLOADS * serving().service.settings.upload_bytes
+    charge_request()
     key = idempotency_key()
     asked = options()
     _ = asked.job_options()
@@ -56,7 +58,7 @@ def submit() -> Any:
     if len(pictures) > BATCH_PICTURES:
         raise InvalidOption("number of pictures", len(pictures), f"at most {BATCH_PICTURES}")
     answers = [
-        _submitted(picture, asked, key=None if key is None else f"{key}#{place}")
+        _submitted(picture, asked, key=None if key is None else f"{key}#{place}", charge=place > 0)
         for place, picture in enumerate(pictures)
     ]
     return BatchAnswer(pictures=answers), 200, {"Cache-Control": "no-store"}
@@ -139,8 +141,13 @@ class _Sink(io.RawIOBase):
         return parts
 
 
-def _submitted(picture: Upload, asked: PictureOptions, *, key: str | None) -> BatchItem:
+def _submitted(
+    picture: Upload, asked: PictureOptions, *, key: str | None, charge: bool
+) -> BatchItem:
+    """Accept or refuse a picture; the first was charged before the form was read."""
     try:
+        if charge:
+            charge_request()
         job = accept(picture, asked, key=key)
     except UpresError as error:
         log = logger("web")
@@ -148,7 +155,7 @@ def _submitted(picture: Upload, asked: PictureOptions, *, key: str | None) -> Ba
             log.exception("error in a batch", code=error.code)
         else:  # its words may hold the picture's name
             log.info("refused in a batch", code=error.code)
-        return BatchItem(name=picture.name, job=None, error=failures.of_error(error))
+        return BatchItem(name=picture.name, job=None, error=failures.of_refusal(error))
     return BatchItem(name=picture.name, job=told(job), error=None)
 
 
@@ -157,7 +164,7 @@ def _unique(name: str, taken: set[str]) -> str:
     number = 1
     while name.casefold() in taken:
         number += 1
-        name = f"{path.stem}-{number}{path.suffix}"
+        name = cut(path.stem, f"-{number}{path.suffix}")
     taken.add(name.casefold())
     return name
 

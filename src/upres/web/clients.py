@@ -1,12 +1,15 @@
 """Who sends a request: by API key where one is sent, else by address.
 
 Without a key a client may have pictures enlarged, unless the settings demand keys. It may have
-models downloaded where there are no keys at all and it sits at this machine itself.
+models downloaded where the server is this machine's own, has no keys at all, and the request was
+plainly made here: a proxy that the settings do not know of makes everybody look like that, so what
+proxies change by themselves (version, name, port) must be unchanged.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -15,7 +18,7 @@ from typing import ParamSpec, TypeVar
 from flask import g, request
 
 from upres.errors import Forbidden, Unauthorized
-from upres.web.guards import host_is_loopback, is_loopback
+from upres.web.guards import for_this_machine, host_name, is_loopback
 from upres.web.serving import serving
 
 P = ParamSpec("P")
@@ -25,6 +28,8 @@ _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "
 _SITE_BITS = 64
 """What one IPv6 subscriber is given at least."""
 _BEARER = "bearer"
+_WITH_PORT = re.compile(r"(?:\[([^]]*)\]|([0-9.]+)):[0-9]+")
+"""An address with a port, as some proxies write it."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,15 @@ def check(scope: str) -> None:
 
 
 def owner_at(address: str | None) -> str:
-    """Return the owner that an address stands for: IPv6 by /64, IPv4 also when it is mapped."""
+    """Return the owner that an address stands for: IPv6 by /64, IPv4 also when it is mapped.
+
+    A port after it, which some proxies write, does not count.
+    """
+    text = (address or "").strip()
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2]
     try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
+        found = ipaddress.ip_address(text.removeprefix("[").removesuffix("]").partition("%")[0])
     except ValueError:
         return "address:unknown"
     if isinstance(found, ipaddress.IPv6Address):
@@ -108,10 +119,23 @@ def _sent_key() -> str | None:
 
 
 def _is_operator() -> bool:
-    """Tell a request that was made at this machine and came through no proxy."""
+    """Tell a request that was made at this machine, for this server, and came through no proxy."""
+    settings = serving().service.settings
+    origin = request.headers.get("Origin")
+    host = request.headers.get("Host", "")
     return (
-        serving().service.settings.proxies == 0
+        settings.allow_pull
+        and for_this_machine(settings)
         and is_loopback(request.remote_addr)
-        and host_is_loopback()
+        and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
+        and is_loopback(host_name())
+        and _port(host) == request.environ.get("SERVER_PORT")
+        and (origin is None or origin.partition("://")[2] == host)
         and not any(name in request.headers for name in _FORWARDED)
     )
+
+
+def _port(host: str) -> str:
+    """Return the port in a Host header; browsers leave out 80, and no proxy adds it."""
+    found = re.search(r":([0-9]+)$", host)
+    return found[1] if found else "80"

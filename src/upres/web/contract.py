@@ -22,7 +22,11 @@ LOCATION: Described = {
     "Location": {"description": "The job.", "required": True, "schema": _TEXT},
 }
 RETRY_AFTER: Described = {
-    "Retry-After": {"description": "Seconds.", "required": True, "schema": _SECONDS},
+    "Retry-After": {
+        "description": "Seconds; where it is worth to come again.",
+        "required": False,
+        "schema": _SECONDS,
+    },
 }
 IDEMPOTENCY_KEY: Described = {
     "name": "Idempotency-Key",
@@ -31,12 +35,13 @@ IDEMPOTENCY_KEY: Described = {
     "description": "Your own name for the request: sent again, it gives the same job.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
+_PREFERENCES = "^(respond-async|(respond-async, ?)?wait=[0-9]{1,4})$"
 PREFER: Described = {
     "name": "Prefer",
     "in": "header",
     "required": False,
     "description": "`wait=N`: at most so many seconds; `respond-async`: none.",
-    "schema": {"type": "string", "pattern": "^wait=[0-9]{1,4}$"},
+    "schema": {"type": "string", "pattern": _PREFERENCES},
 }
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -10,7 +10,8 @@ from flask import Response, request
 
 from upres.jobs.job import UNFINISHED, Job
 from upres.web import contract, failures, results
-from upres.web.clients import needs
+from upres.web.clients import client, needs
+from upres.web.connections import presence
 from upres.web.incoming import accepted
 from upres.web.jobs import address, pointing_at, told
 from upres.web.problems import problem
@@ -21,35 +22,38 @@ from upres.web.waiting import ended
 WAIT_S = 30
 LONGEST_WAIT_S = 300
 _RETRY_S = 5
+_ASYNC = "respond-async"
 
 blueprint = APIBlueprint("enlarge", __name__, tag="Jobs", url_prefix=PREFIX)
 
 
-def asked_wait_s() -> int:
-    """Return how long the client wants to wait; what `Prefer` says that is no such thing is none.
+def asked_wait() -> tuple[int, str | None]:
+    """Return for how many seconds to wait, and by which preference; None: there is none.
 
-    RFC 7240: a preference that cannot be met is no error.
+    RFC 7240: a preference that is not understood, or cannot be met, is no error.
     """
     preferences = [one.strip().lower() for one in request.headers.get("Prefer", "").split(",")]
     for one in preferences:
         wait = re.fullmatch(r'wait\s*=\s*"?([0-9]{1,9})"?', one)
         if wait:
-            return min(LONGEST_WAIT_S, int(wait[1]))
-    return 0 if "respond-async" in preferences else WAIT_S
+            wait_s = min(LONGEST_WAIT_S, int(wait[1]))
+            return wait_s, f"wait={wait_s}"
+    return (0, _ASYNC) if _ASYNC in preferences else (WAIT_S, None)
 
 
 def waited(job: Job, *, timeout_s: float) -> Job:
     """Return a job when it has ended; as it is when the time is over or the server is to stop.
 
-    And at once where too many requests wait already.
+    And at once where too many requests wait already, or the client has gone.
     """
     if job.state not in UNFINISHED or not timeout_s:
         return job
     here = serving()
-    with here.waiting.taken() as place:
+    gone = presence(request.environ)
+    with here.waiting.taken(client().owner) as place:
         if not place:
             return job
-        return ended(here.service.table, job, timeout_s=timeout_s, stop=here.draining)
+        return ended(here.service.table, job, timeout_s=timeout_s, stop=here.draining, gone=gone)
 
 
 def not_in_time(job: Job) -> Response:
@@ -82,16 +86,17 @@ def enlarge() -> Any:
     For 30 seconds, or `Prefer: wait=N`, at most 300. A client that goes away leaves its job behind,
     which is done all the same.
     """
-    wait_s = asked_wait_s()
+    wait_s, preference = asked_wait()
     job = waited(accepted(), timeout_s=wait_s)
-    headers = {**pointing_at(job), "Preference-Applied": f"wait={wait_s}"}
+    applied = {} if preference is None else {"Preference-Applied": preference}
     if job.state in UNFINISHED:
         stopping = serving().draining.is_set() and wait_s
-        return not_in_time(job) if stopping else (told(job), 202, headers)
+        return not_in_time(job) if stopping else (told(job), 202, {**pointing_at(job), **applied})
     if job.result is None:
         return failures.answer(job, location=address(job))
     answer = results.result(job)
     answer.headers["Content-Location"] = f"{address(job)}/result"
     answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Preference-Applied"] = headers["Preference-Applied"]
+    if preference != _ASYNC:
+        answer.headers.update(applied)
     return answer

@@ -6,7 +6,7 @@ A stream holds one of the server's threads, so there are few places; who finds n
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -14,7 +14,8 @@ from flask import Response, request
 from upres.errors import JobMissing, ServerBusy
 from upres.jobs.job import UNFINISHED, Job
 from upres.web import contract
-from upres.web.clients import needs
+from upres.web.clients import client, needs
+from upres.web.connections import presence
 from upres.web.jobs import found, told
 from upres.web.schemas import PREFIX
 from upres.web.serving import Serving, serving
@@ -59,10 +60,11 @@ def events(job_id: str) -> Response:
     seen = request.headers.get("Last-Event-ID", "")
     if job.state not in UNFINISHED and seen == _version(job):
         return Response(status=204)
-    place = here.streams.take()
+    place = here.streams.take(client().owner)
     if place is None:
         raise ServerBusy(retry_after_s=_BUSY_S)
-    answer = Response(_stream(here, job, seen=seen), mimetype=_STREAM)
+    stream = _stream(here, job, seen=seen, gone=presence(request.environ))
+    answer = Response(stream, mimetype=_STREAM)
     # given back when the client or the stream has ended, whichever comes first
     answer.call_on_close(place.give_back)
     answer.headers["Cache-Control"] = "no-store, no-transform"
@@ -70,7 +72,7 @@ def events(job_id: str) -> Response:
     return answer
 
 
-def _stream(here: Serving, job: Job, *, seen: str) -> Iterator[str]:
+def _stream(here: Serving, job: Job, *, seen: str, gone: Callable[[], bool]) -> Iterator[str]:
     table = here.service.table
     began = pinged = time.monotonic()
     yield f"retry: {_RECONNECT_MS}\n\n"
@@ -88,6 +90,8 @@ def _stream(here: Serving, job: Job, *, seen: str) -> Iterator[str]:
             pinged = now
             yield ": ping\n\n"
         here.draining.wait(LOOK_S)
+        if gone():
+            return
         try:
             job = table.get(job.id)
         except JobMissing:

@@ -9,8 +9,8 @@ from flask import Response
 from upres import errors
 from upres.errors import UpresError
 from upres.jobs.job import State
-from upres.web.problems import detail_of, problem, status_of
-from upres.web.schemas import Failure
+from upres.web.problems import RETRY_S, detail_of, problem, status_of
+from upres.web.schemas import Failure, Refusal
 
 if TYPE_CHECKING:
     from upres.jobs.job import Job
@@ -23,11 +23,21 @@ _KINDS: dict[str, type[UpresError]] = {
 _MISTAKE = 500
 """The status of failures that are no error of the tree, such as a job that ended its workers."""
 _CANCELLED = "cancelled"
+_MENDED_BY_TIME = frozenset({"disk-full", "blob-folder-full", "database-busy"})
+"""Of what a job can fail of; everything else it fails of again."""
 
 
 def of_error(error: UpresError) -> Failure:
     """Return an error as it is told inside an answer."""
     return Failure(code=error.code, detail=detail_of(error))
+
+
+def of_refusal(error: UpresError) -> Refusal:
+    """Return an error as it is told of one picture among others."""
+    after_s = getattr(error, "retry_after_s", None)
+    if after_s is None and status_of(error) in {429, 503}:
+        after_s = RETRY_S
+    return Refusal(code=error.code, detail=detail_of(error), retry_after_s=after_s)
 
 
 def of_job(job: Job) -> Failure | None:
@@ -47,7 +57,8 @@ def answer(job: Job, *, location: str) -> Response:
     told = of_job(job) or Failure(code="error", detail="the job failed")
     error = _error(told.code, told.detail)
     status = _MISTAKE if error is None else status_of(error)
-    return problem(status, code=told.code, detail=told.detail, headers=headers)
+    final = told.code not in _MENDED_BY_TIME
+    return problem(status, code=told.code, detail=told.detail, headers=headers, final=final)
 
 
 def _error(code: str, text: str) -> UpresError | None:
@@ -55,6 +66,7 @@ def _error(code: str, text: str) -> UpresError | None:
     kind = _KINDS.get(code)
     if kind is None or kind is UpresError:
         return None
-    error = kind.__new__(kind)
+    # MemoryError's own way of making errors refuses kinds derived from it
+    error = (OSError if issubclass(kind, OSError) else Exception).__new__(kind)
     error.args = (text, text)  # an OSError's text is its second
     return error

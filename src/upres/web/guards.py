@@ -3,7 +3,8 @@
 Browsers send requests on behalf of any page they show. A request that changes something is taken
 only where it does not come from another site's page (Fetch Metadata, or Origin where a browser has
 none of it); programs send neither. Where only this machine is listened to, the Host must be a name
-of this machine: another site's page that got itself a name of 127.0.0.1 asks in vain.
+of this machine, or one of `allowed_hosts`: another site's page that got itself a name of 127.0.0.1
+asks in vain. The same holds elsewhere as soon as `allowed_hosts` is set.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import request
@@ -32,6 +34,8 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PAGES = frozenset({"same-origin", "none"})
 """Of Sec-Fetch-Site; `none` is the user's own doing."""
 _MISDIRECTED = 421
+_PROBES = frozenset({"/livez", "/readyz"})
+"""Asked by address, or without any name, and telling nothing."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -42,8 +46,8 @@ CONTENT_SECURITY_POLICY = (
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    # a job's address is its secret
-    "Referrer-Policy": "no-referrer",
+    # a job's address is its secret; with `no-referrer` browsers call our own form's origin null
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -55,8 +59,9 @@ _HEADERS = {
 def install(app: Flask, settings: ServiceSettings) -> None:
     """Put the guards around an application's requests."""
     app.before_request(_name)
-    if is_loopback(settings.listen_host) and not settings.proxies:
-        app.before_request(_check_host)
+    if settings.allowed_hosts is not None or for_this_machine(settings):
+        names = frozenset((settings.allowed_hosts or "").lower().split(","))
+        app.before_request(partial(_check_host, names - {""}))
     app.before_request(_check_origin)
     app.after_request(_with_headers)
 
@@ -80,10 +85,14 @@ def is_loopback(host: str | None) -> bool:
     return (mapped or address).is_loopback
 
 
-def host_is_loopback() -> bool:
-    """Tell whether the current request was sent to this machine under a name of its own."""
-    host = re.sub(r":\d*$", "", request.headers.get("Host", ""))
-    return is_loopback(host)
+def for_this_machine(settings: ServiceSettings) -> bool:
+    """Tell whether a server is, by its settings, reached from its own machine only."""
+    return is_loopback(settings.listen_host) and not settings.proxies
+
+
+def host_name() -> str:
+    """Return the name, in small letters, under which the current request was sent."""
+    return re.sub(r":\d*$", "", request.headers.get("Host", "")).lower()
 
 
 def _name() -> None:
@@ -94,13 +103,14 @@ def _name() -> None:
     log.bind(request_id=name)
 
 
-def _check_host() -> Response | None:
-    if host_is_loopback():
+def _check_host(allowed: frozenset[str]) -> Response | None:
+    name = host_name()
+    if is_loopback(name) or name in allowed or request.path in _PROBES:
         return None
     return problem(
         _MISDIRECTED,
         code=WRONG_HOST,
-        detail="this server answers to localhost only; it is set up to listen on this machine",
+        detail="this server does not answer to that name; its operator can add it (allowed_hosts)",
     )
 
 

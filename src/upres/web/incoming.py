@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from flask import request
@@ -17,6 +18,7 @@ from upres.web.clients import client
 from upres.web.guards import request_id
 from upres.web.limits import charge_pixels, charge_request
 from upres.web.options import NAME_CHARACTERS, PictureOptions
+from upres.web.schemas import PREFIX
 from upres.web.serving import serving
 
 if TYPE_CHECKING:
@@ -72,18 +74,31 @@ def options() -> PictureOptions:
 
 
 def upload(name: str | None = None) -> Upload:
-    """Return the request's picture, under that name where one is given. Raises NoFile."""
+    """Return the request's one picture, under that name where one is given.
+
+    Raises NoFile, and InvalidOption where there are several.
+    """
     if in_form():
-        return _of_file(request.files.get(FIELD), name)
-    if not request.content_length and not request.environ.get("wsgi.input_terminated"):
+        return form_upload(name)
+    chunks = _chunks(cast("BinaryIO", request.stream))
+    first = next(chunks, b"")
+    if not first:
         raise NoFile(FIELD)
-    return Upload(display_name(name or ""), _chunks(cast("BinaryIO", request.stream)))
+    return Upload(display_name(name or ""), chain([first], chunks))
 
 
-def uploads() -> list[Upload]:
+def form_upload(name: str | None = None) -> Upload:
+    """Return the one picture of a form. Raises NoFile, and InvalidOption for several."""
+    first, *others = uploads(name)
+    if others:
+        raise InvalidOption(FIELD, f"{1 + len(others)} files", f"one; several: {PREFIX}/batches")
+    return first
+
+
+def uploads(name: str | None = None) -> list[Upload]:
     """Return the pictures of a form, in their order, at least one. Raises NoFile."""
     files = request.files.getlist(FIELD) if in_form() else []
-    found = [_of_file(file, None) for file in files if file]
+    found = [_of_file(file, name) for file in files if file]
     if not found:
         raise NoFile(FIELD)
     return found
@@ -103,11 +118,10 @@ def idempotency_key(*, suffix: str = "") -> str | None:
 
 
 def accept(picture: Upload, asked: PictureOptions, *, key: str | None) -> Job:
-    """Store a picture and make a job of it, within the client's limits.
+    """Store a picture, for which a request was charged, and make a job of it.
 
     Raises whatever the intake does, and RateLimited.
     """
-    charge_request()
     here = serving()
     source = here.intake.store(picture.chunks, name=picture.name)
     wanted = Request(
@@ -123,7 +137,11 @@ def accept(picture: Upload, asked: PictureOptions, *, key: str | None) -> Job:
 
 
 def accepted() -> Job:
-    """Make a job of the request's picture, options and key. Raises as its parts do."""
+    """Make a job of the request's picture, options and key. Raises as its parts do.
+
+    The request counts before anything of its body is read.
+    """
+    charge_request()
     key = idempotency_key()
     asked = options()
     _ = asked.job_options()  # so that a mistake is told before the picture is read
@@ -134,13 +152,15 @@ def display_name(text: str) -> str:
     """Return a name that may be shown: no folders, no control or direction marks, not too long."""
     name = unicodedata.normalize("NFC", _FOLDERS.split(text)[-1])
     plain = "".join(one for one in name if unicodedata.category(one)[0] != "C").strip(" .")
-    cut = plain[:NAME_CHARACTERS].encode()[:_NAME_BYTES].decode(errors="ignore")
-    return cut or UNNAMED
+    return cut(plain[:NAME_CHARACTERS]) or UNNAMED
 
 
-def _of_file(file: FileStorage | None, name: str | None) -> Upload:
-    if not file:
-        raise NoFile(FIELD)
+def cut(name: str, ending: str = "") -> str:
+    """Return a name, as much of it as a file system takes, with its ending whole."""
+    return name.encode()[: _NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending
+
+
+def _of_file(file: FileStorage, name: str | None) -> Upload:
     return Upload(display_name(name or file.filename or ""), _chunks(cast("BinaryIO", file.stream)))
 
 

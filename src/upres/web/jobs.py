@@ -123,7 +123,7 @@ def cancel(job_id: str) -> Any:
         200: contract.picture("The picture."),
         206: contract.picture("The part of it that `Range` asks for."),
         304: contract.bare("It is the one that `If-None-Match` names."),
-        **contract.problems(*contract.JOB_PROBLEMS, 409, 410, 416),
+        **contract.problems(*contract.JOB_PROBLEMS, 409, 410, 412, 416),
     },
 )
 def result(job_id: str) -> Response:
@@ -144,7 +144,7 @@ def result(job_id: str) -> Response:
         200: contract.source("The picture that was uploaded."),
         206: contract.source("The part of it that `Range` asks for."),
         304: contract.bare("It is the one that `If-None-Match` names."),
-        **contract.problems(*contract.JOB_PROBLEMS, 410, 416),
+        **contract.problems(*contract.JOB_PROBLEMS, 410, 412, 416),
     },
 )
 def source(job_id: str) -> Response:

@@ -17,6 +17,7 @@ import hmac
 import os
 import re
 import secrets
+import stat
 import threading
 import tomllib
 from collections.abc import Iterable
@@ -160,7 +161,7 @@ def _read_if_there(path: Path) -> list[Key]:
 
 
 def _write(path: Path, keys: Iterable[Key]) -> None:
-    """Replace the file by a whole new one that only its owner may read."""
+    """Replace the file by a whole new one, as readable as it was; a first one is for its owner."""
     import tomli_w
 
     entries = [asdict(key) | {"scopes": list(key.scopes)} for key in keys]
@@ -171,6 +172,7 @@ def _write(path: Path, keys: Iterable[Key]) -> None:
         with os.fdopen(descriptor, "wb") as file:
             tomli_w.dump({"key": entries}, file)
             file.flush()
+            _keep_rights(path, file.fileno())
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
@@ -178,15 +180,28 @@ def _write(path: Path, keys: Iterable[Key]) -> None:
         raise KeysUnusable(path, (error.strerror or str(error)).lower()) from error
 
 
+def _keep_rights(path: Path, handle: int) -> None:
+    """Give an open file the owner, group and mode of the one that it is to replace."""
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        return
+    now = os.fstat(handle)
+    if hasattr(os, "fchown") and (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        os.fchown(handle, before.st_uid, before.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, stat.S_IMODE(before.st_mode))
+
+
 def _signature(path: Path) -> tuple[int, ...] | None:
     """Return what tells one state of a file from another; None: it is not there."""
     try:
-        stat = path.stat()
+        found = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise KeysUnusable(path, (error.strerror or str(error)).lower()) from error
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _hash(secret: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,7 @@ from upres.models.catalogue import AUTO_MODEL
 from upres.sandbox.decoder import posture
 from upres.service.log import logger
 from upres.web.problems import problem
+from upres.web.schemas import JOB_ID
 from upres.web.serving import serving
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ _CHECKED_FOR_S = 2.0
 _BEGAN = "upres.began"
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked by programs every few seconds."""
-_ID_CHARACTERS = 32
+_ID_CHARACTERS = 8
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _JSON = "application/json"
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -268,9 +270,9 @@ def _check_worker(service: Service) -> None:
 def _log(method: str, route: str, answer: Response, seconds: float) -> None:
     """Log a request by its route: an address may hold what is nobody's business."""
     about: dict[str, Any] = {"status": answer.status_code, "ms": round(1000 * seconds, 1)}
-    job_id = (request.view_args or {}).get("job_id")
-    if job_id is not None:
-        about["job_id"] = str(job_id)[:_ID_CHARACTERS]
+    job_id = (request.view_args or {}).get("job_id", "")
+    if re.fullmatch(JOB_ID, job_id):  # which is a secret
+        about["job_id"] = job_id[:_ID_CHARACTERS]
     log = logger("web")
     say = log.debug if route in _PROBES else log.info
     say("answered", method=method, route=route, **about)

@@ -29,6 +29,7 @@ from werkzeug.exceptions import HTTPException
 
 from upres.errors import Blame, JobNotReady, UpresError
 from upres.service.log import logger
+from upres.web.refusals import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,12 +37,11 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.wrappers import Response as ResponseBase
 
-MEDIA_TYPE = "application/problem+json"
 TYPES = "/docs#problem-"
 """Where a problem's `type` leads, with its code."""
 INTERNAL = "internal-error"
 WRONG_HOST = "wrong-host"
-_RETRY_S = 10
+RETRY_S = 10
 
 STATUSES: Mapping[str, int] = {
     "no-file": 400,
@@ -64,12 +64,13 @@ STATUSES: Mapping[str, int] = {
     "client-queue-full": 429,
 }
 """Of the errors whose status is not that of their blame."""
-_BY_BLAME = {Blame.CALLER: 422, Blame.SETUP: 503, Blame.CAPACITY: 503, Blame.BUG: 500}
+BY_BLAME = {Blame.CALLER: 422, Blame.SETUP: 503, Blame.CAPACITY: 503, Blame.BUG: 500}
 _HTTP_CODES = {400: "bad-request", 413: "request-too-large", 422: "invalid-request"}
 """Where they are not the status's own words."""
 _DETAILS = {
     404: "there is nothing at this address",
     405: "this address does not take this method",
+    412: "the file is not the one that If-Match names",
     413: "the request is larger than this server takes",
 }
 """In place of the framework's words."""
@@ -85,6 +86,9 @@ _TOLD: Mapping[str, str] = {
 }
 """In place of words that are for the operator."""
 _SETUP = "the server is not set up as it must be; its log says what is wrong"
+_BROKEN = "the request's body is not as its headers say, or ended too soon"
+_SERVERS_OWN = "gunicorn.http.errors"
+"""Where the errors of bodies that come in broken chunks are; only the server may import it."""
 _BUG = "something went wrong inside the server; its log tells more under this request_id"
 
 SCHEMA: dict[str, Any] = {
@@ -120,8 +124,12 @@ def problem(
     detail: str,
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
+    final: bool = False,
 ) -> Response:
-    """Return a problem as the client reads it; `more` are members beside the usual ones."""
+    """Return a problem as the client reads it.
+
+    `more` are members beside the usual ones; `final`: there is no use in coming again.
+    """
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     body: dict[str, Any] = {
         "type": f"{TYPES}{code}",
@@ -137,8 +145,8 @@ def problem(
     else:
         answer = Response(json.dumps(body | dict(more or {})), status, mimetype=MEDIA_TYPE)
     answer.headers.update(headers or {})
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        answer.headers.setdefault("Retry-After", str(_RETRY_S))
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE} and not final:
+        answer.headers.setdefault("Retry-After", str(RETRY_S))
     answer.headers["Cache-Control"] = "no-store"
     answer.vary.add("Accept")
     return answer
@@ -150,7 +158,7 @@ def status_of(error: UpresError) -> int:
         return HTTPStatus.NOT_FOUND
     if isinstance(error, JobNotReady) and error.state == "expired":
         return HTTPStatus.GONE
-    return STATUSES.get(error.code) or _BY_BLAME[error.blame]
+    return STATUSES.get(error.code) or BY_BLAME[error.blame]
 
 
 def detail_of(error: UpresError) -> str:
@@ -200,7 +208,7 @@ def _of_http(error: HTTPException) -> ResponseBase:
         return error.get_response(request.environ)
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     detail = _DETAILS.get(status) or " ".join((error.description or error.name).split())
-    code = _http_code(status, error.name)
+    code = code_of(status, error.name)
     return problem(status, code=code, detail=detail.removesuffix("."), headers=headers)
 
 
@@ -210,7 +218,7 @@ def _of_apiflask(error: HTTPError) -> Response:
     more = {"errors": error.detail} if error.detail else {}
     return problem(
         status,
-        code=_http_code(status, name),
+        code=code_of(status, name),
         detail=error.message or name,
         headers=dict(Headers(error.headers)),
         more=more,
@@ -218,6 +226,8 @@ def _of_apiflask(error: HTTPError) -> Response:
 
 
 def _of_bug(error: Exception) -> Response:
+    if type(error).__module__ == _SERVERS_OWN:
+        return problem(HTTPStatus.BAD_REQUEST, code="bad-request", detail=_BROKEN)
     logger("web").error("error", code=INTERNAL, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, code=INTERNAL, detail=_BUG)
 
@@ -229,7 +239,8 @@ def _of_silence(_: TimeoutError) -> Response:
     return problem(status, code="request-timeout", detail=detail)
 
 
-def _http_code(status: int, name: str) -> str:
+def code_of(status: int, name: str) -> str:
+    """Return the code of an error of HTTP itself, from its status and name."""
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return INTERNAL
     return _HTTP_CODES.get(status) or re.sub(r"[^a-z]+", "-", name.lower()).strip("-")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from apiflask import APIBlueprint, APIFlask
 from flask import Response, current_app
 
-from upres.web.problems import INTERNAL, STATUSES
+from upres.web.codes import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,8 +96,7 @@ def _operation(name: str, operation: dict[str, Any]) -> str:
 
 
 def _problems() -> Iterator[str]:
-    known = {**STATUSES, INTERNAL: int(HTTPStatus.INTERNAL_SERVER_ERROR)}
-    for code, status in sorted(known.items(), key=lambda one: (one[1], one[0])):
+    for code, status in sorted(ALL.items(), key=lambda one: (one[1], one[0])):
         shown = f"{status} {HTTPStatus(status).phrase}"
         yield f'<tr id="problem-{code}"><td><code>{code}</code></td><td>{shown}</td></tr>'
 

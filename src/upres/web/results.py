@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from flask import Response, request, send_file
+from flask import Response, abort, request, send_file
 
 from upres.errors import BlobMissing, JobGone, JobNotReady, UnsupportedPicture
 from upres.image.formats import TRAITS, sniff
 from upres.jobs.job import State
-from upres.web.incoming import UNNAMED
+from upres.web.incoming import UNNAMED, cut
 from upres.web.schemas import EncodedResult
 from upres.web.serving import serving
 
@@ -27,6 +29,7 @@ _ANY = "application/octet-stream"
 _CHUNK_BYTES = 3 * 2**16
 """Divisible by 3: base64 of the parts is base64 of the whole."""
 _HEAD_BYTES = 64
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _INERT = "default-src 'none'; sandbox"
 """Content-Security-Policy of files: whatever a browser takes them for, nothing in them runs."""
 
@@ -42,7 +45,7 @@ def file_name(job: Job) -> str:
     factor = job.options.size.nominal_factor
     mark = f"{job.width}x{job.height}" if factor is None else f"x{factor:g}"
     extension = TRAITS[job.result_format].extensions[0] if job.result_format else ""
-    return f"{stem}_{mark}{extension}"
+    return cut(stem, f"_{mark}{extension}")
 
 
 def result_blob(job: Job) -> Blob:
@@ -109,6 +112,7 @@ def _kept() -> str:
 def _file(job: Job, key: str, type_: str, *, name: str, attachment: bool = True) -> Response:
     blobs = serving().service.blobs
     path = blobs.path(key)
+    _ignore_odd_ranges()
     try:
         answer = send_file(
             path if path is not None else blobs.open(key),
@@ -122,8 +126,19 @@ def _file(job: Job, key: str, type_: str, *, name: str, attachment: bool = True)
         )
     except (FileNotFoundError, BlobMissing) as error:
         raise JobGone(job.id, "picture") from error
+    if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+        answer.close()
+        abort(answer.status_code)
     answer.headers["Content-Security-Policy"] = _INERT
     return answer
+
+
+def _ignore_odd_ranges() -> None:
+    """Leave out a Range that is none, or several: the answer is then the whole (RFC 9110, 14.2)."""
+    found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    first, last = found.groups() if found else ("", "")
+    if not (first or last) or (first and last and int(first) > int(last)):
+        request.environ.pop("HTTP_RANGE", None)
 
 
 def _encoded(job: Job, blob: Blob) -> Response:
@@ -144,6 +159,9 @@ def _encoded(job: Job, blob: Blob) -> Response:
     answer.content_length = len(start) + 4 * -(-blob.bytes // 3) + len(b'"}')
     answer.set_etag(f"{blob.key}-json")
     answer.make_conditional(request)
+    if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+        answer.close()
+        abort(answer.status_code)
     return answer
 
 

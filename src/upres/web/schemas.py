@@ -73,6 +73,13 @@ class Failure(Answer):
     detail: str
 
 
+class Refusal(Failure):
+    """Why one picture of a batch was refused."""
+
+    retry_after_s: int | None
+    """Seconds until it is worth to send it again; null: it is refused then, too."""
+
+
 class Links(Answer):
     """Where a job's parts are."""
 
@@ -174,7 +181,7 @@ class BatchItem(Answer):
 
     name: str
     job: JobAnswer | None
-    error: Failure | None
+    error: Refusal | None
 
 
 class BatchAnswer(Answer):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _EXTENSION = "upres"
 _KEPT_FREE = 4
 """Threads that never wait for a job, so that quick answers stay quick."""
+_EACH_AT_LEAST = 2
+"""Places of each kind that one client may have; else a third of the waits, half of the streams."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +42,14 @@ class Serving:
     def of(cls, service: Service, keys: Keyring) -> Serving:
         """Return the parts, with the threads dealt out: each stream and each wait holds one."""
         settings = service.settings
-        free = settings.web_threads - settings.sse_streams
+        waits = max(1, settings.web_threads - settings.sse_streams - _KEPT_FREE)
+        streams = settings.sse_streams
         return cls(
             service=service,
             intake=Intake(service),
             keys=keys,
-            waiting=Slots(max(1, free - _KEPT_FREE)),
-            streams=Slots(settings.sse_streams),
+            waiting=Slots(waits, each=max(_EACH_AT_LEAST, waits // 3)),
+            streams=Slots(streams, each=max(_EACH_AT_LEAST, streams // 2)),
         )
 
     def install(self, app: Flask) -> None:

@@ -17,8 +17,9 @@ from upres.web import contract, failures, results
 from upres.web.catalogue import upload_model
 from upres.web.clients import needs
 from upres.web.enlarge import not_in_time, waited
-from upres.web.incoming import FIELD, accept, idempotency_key, uploads
+from upres.web.incoming import FIELD, accept, form_upload, idempotency_key
 from upres.web.jobs import address
+from upres.web.limits import charge_request
 from upres.web.options import PictureOptions
 from upres.web.serving import serving
 
@@ -40,6 +41,7 @@ def form() -> Any:
         scale=SCALE,
         formats=", ".join(name.upper() for name in INPUT_FORMATS),
         megabytes=serving().service.settings.upload_bytes // 1_000_000,
+        key_needed=serving().service.settings.api_keys_required,
     )
 
 
@@ -63,8 +65,8 @@ def enlarge() -> Any:
     goes away leaves its job behind, which is done all the same.
     """
     options = PictureOptions(scale=SCALE, model=upload_model(), format="jpeg", quality=QUALITY)
-    picture = uploads()[0]
-    job = waited(accept(picture, options, key=idempotency_key()), timeout_s=WAIT_S)
+    charge_request()
+    job = waited(accept(form_upload(), options, key=idempotency_key()), timeout_s=WAIT_S)
     if job.state in UNFINISHED:
         return not_in_time(job)
     if job.result is None:

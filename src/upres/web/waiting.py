@@ -9,6 +9,7 @@ from upres.jobs.job import UNFINISHED
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from upres.jobs.job import Job
     from upres.jobs.table import JobTable
@@ -24,15 +25,24 @@ def pause_s(waited_s: float) -> float:
     return min(LONGEST_S, max(SHORTEST_S, waited_s * _PART))
 
 
-def ended(table: JobTable, job: Job, *, timeout_s: float, stop: threading.Event) -> Job:
+def ended(
+    table: JobTable,
+    job: Job,
+    *,
+    timeout_s: float,
+    stop: threading.Event,
+    gone: Callable[[], bool] = lambda: False,
+) -> Job:
     """Return a job when it has ended, or as it is after `timeout_s`, or once `stop` is set.
 
-    Raises what looking at the table raises.
+    Or once `gone` tells that nobody waits any more. Raises what looking at the table raises.
     """
     began = time.monotonic()
     while job.state in UNFINISHED:
         waited_s = time.monotonic() - began
         if waited_s >= timeout_s or stop.wait(min(pause_s(waited_s), timeout_s - waited_s)):
+            break
+        if gone():
             break
         job = table.get(job.id)
     return job

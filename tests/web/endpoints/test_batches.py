@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from endpoint_cases import QUICK, done, problem, submitted
 
+from upres.errors import RateLimited
+from upres.service.settings import ServiceSettings
 from upres.web import batches
 
 if TYPE_CHECKING:
@@ -109,3 +111,27 @@ def test_a_zip_is_whole_or_refused(
     problem(asked(job["id"], "x"), 404, "job-missing")
     problem(asked(), 422, "invalid-option")
     assert len(zipfile.ZipFile(io.BytesIO(asked(job["id"], job["id"]).data)).namelist()) == 1
+
+
+def test_when_to_send_one_again(
+    client: Reader, monkeypatch: pytest.MonkeyPatch, photo: bytes, drawing: bytes
+) -> None:
+    """Is told of each that was refused for now, and of no other."""
+    calls: list[int] = []
+
+    def charge() -> None:
+        calls.append(1)
+        if len(calls) > 2:
+            raise RateLimited("requests", limit=2, retry_after_s=7)
+
+    monkeypatch.setattr(batches, "charge_request", charge)
+    pictures = {"a.jpg": photo, "b.pdf": b"%PDF-1.7", "c.png": drawing}
+    first, second, third = sent(client, pictures).json["pictures"]
+    assert first["error"] is None
+    assert second["error"]["retry_after_s"] is None
+    assert (third["error"]["code"], third["error"]["retry_after_s"]) == ("rate-limited", 7)
+
+
+def test_a_batch_fits_into_a_minute() -> None:
+    """With the settings that everybody has."""
+    assert ServiceSettings().requests_per_minute >= batches.BATCH_PICTURES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ def test_done_in_time(client: Reader, drawing: bytes) -> None:
     assert answer.status_code == 200
     assert answer.mimetype == "image/png"
     assert opened(answer.data).size == (80, 60)
-    assert answer.headers["Preference-Applied"] == "wait=30"
+    assert "Preference-Applied" not in answer.headers
     assert client.get(answer.headers["Content-Location"]).data == answer.data
 
 
@@ -41,12 +42,15 @@ def test_in_json(client: Reader, drawing: bytes) -> None:
     assert answer.json["width"] == 120
 
 
-@pytest.mark.parametrize("preference", ["wait=0", "respond-async", "respond-async, wait=0"])
-def test_not_to_wait(client: Reader, drawing: bytes, preference: str) -> None:
+@pytest.mark.parametrize(
+    ("preference", "applied"),
+    [("wait=0", "wait=0"), ("respond-async", "respond-async"), ("respond-async, wait=0", "wait=0")],
+)
+def test_not_to_wait(client: Reader, drawing: bytes, preference: str, applied: str) -> None:
     """202 at once."""
     answer = client.post(ENLARGE, data=drawing, query_string=QUICK, headers={"Prefer": preference})
     assert answer.status_code == 202
-    assert answer.headers["Preference-Applied"] == "wait=0"
+    assert answer.headers["Preference-Applied"] == applied
     assert client.get(answer.headers["Location"]).json["id"] == answer.json["id"]
 
 
@@ -105,9 +109,9 @@ def test_all_places_to_wait_are_taken(app: APIFlask, client: Reader, drawing: by
     """It is told at once that the job is there, and no thread more is held."""
     with app.app_context():
         waiting = serving().waiting
-    places = [waiting.take() for _ in range(waiting.number)]
+    places = [waiting.take(str(number)) for number in range(waiting.number)]
     assert all(places)
-    assert waiting.take() is None
+    assert waiting.take("another") is None
     began = time.monotonic()
     assert client.post(ENLARGE, data=drawing, query_string=QUICK).status_code == 202
     problem(client.post("/upload", **form(drawing)), 503, "not-done-yet")
@@ -121,7 +125,7 @@ def test_places_are_given_back(app: APIFlask, client: Reader, drawing: bytes) ->
         waiting = serving().waiting
     for picture in (drawing, damaged(drawing)):
         client.post(ENLARGE, data=picture, query_string=QUICK)
-    free = [waiting.take() for _ in range(waiting.number)]
+    free = [waiting.take(str(number)) for number in range(waiting.number)]
     assert all(free)
 
 
@@ -148,3 +152,76 @@ def test_a_wait_costs_little(client: Reader, drawing: bytes) -> None:
     answer = client.post(ENLARGE, data=drawing, query_string={**QUICK, "scale": 2})
     assert answer.status_code == 200
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_wait_that_was_asked_for_is_told(client: Reader, drawing: bytes) -> None:
+    """As it was granted; what is there at once is not called late."""
+    for preference, applied in (("wait=9999", "wait=300"), ("respond-async", None)):
+        answer = client.post(
+            ENLARGE, data=drawing, query_string=QUICK, headers={"Prefer": preference}
+        )
+        assert answer.status_code == 200
+        assert answer.headers.get("Preference-Applied") == applied
+
+
+def test_one_client_gets_a_third_of_the_places(
+    app: APIFlask, client: Reader, drawing: bytes
+) -> None:
+    """Another still waits when it has as many as it may."""
+    with app.app_context():
+        waiting = serving().waiting
+    assert 2 <= waiting.each <= waiting.number // 3
+    places = [waiting.take("address:127.0.0.1") for _ in range(waiting.each)]
+    assert all(places)
+    sent = {"data": drawing, "query_string": QUICK, "headers": {"Prefer": "wait=2"}}
+    began = time.monotonic()
+    assert client.post(ENLARGE, **sent).status_code == 202
+    assert time.monotonic() - began < 2
+    elsewhere = {"REMOTE_ADDR": "127.0.0.2"}
+    assert client.post(ENLARGE, **sent, environ_overrides=elsewhere).status_code == 202
+    assert time.monotonic() - began > 2
+
+
+def test_who_has_gone_waits_no_longer(client: Reader, drawing: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        threading.Timer(0.2, theirs.close).start()
+        began = time.monotonic()
+        answer = client.post(
+            ENLARGE,
+            data=drawing,
+            query_string=QUICK,
+            environ_overrides={"gunicorn.socket": ours},
+        )
+    assert answer.status_code == 202
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("code", "again"), [("job-timeout", False), ("out-of-memory", False), ("disk-full", True)]
+)
+def test_who_may_come_again_is_told_so(
+    client: Reader,
+    service: Service,
+    drawing: bytes,
+    code: str,
+    again: bool,  # noqa: FBT001
+) -> None:
+    """Not where the job would fail of the same."""
+
+    def fail() -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            claim = service.table.claim("worker", lease_s=30)
+            if claim is not None:
+                service.table.fail(claim, code=code, text="so it is")
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    answer = client.post(ENLARGE, data=drawing, query_string=QUICK)
+    thread.join()
+    problem(answer, 503, code)
+    assert ("Retry-After" in answer.headers) is again

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from endpoint_cases import problem, submitted
 
+from upres.service.parts import Service
+from upres.service.settings import ServiceSettings
 from upres.web import events
-from upres.web.serving import serving
+from upres.web.keys import Keyring
+from upres.web.serving import Serving, serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from apiflask import APIFlask
     from endpoint_cases import Reader
-
-    from upres.service.parts import Service
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +106,28 @@ def test_there_are_few_places(client: Reader, photo: bytes) -> None:
     again = client.get(job["links"]["events"], buffered=False)
     assert again.status_code == 200
     again.close()
+
+
+def test_who_has_gone_is_told_no_more(client: Reader, photo: bytes) -> None:
+    """Its place is free at the next look, though nothing had to be sent."""
+    ours, theirs = socket.socketpair()
+    job = submitted(client, photo)
+    with ours:
+        answer = client.get(
+            job["links"]["events"], buffered=False, environ_overrides={"gunicorn.socket": ours}
+        )
+        parts = iter(answer.response)
+        assert next(parts).startswith(b"retry")
+        assert b"state" in next(parts)
+        theirs.close()
+        assert list(parts) == []
+        answer.close()
+
+
+def test_one_client_gets_half_of_the_places(tmp_path: Path) -> None:
+    settings = ServiceSettings(data_folder=tmp_path)
+    with closing(Service.open(settings)) as opened:
+        streams = Serving.of(opened, Keyring(None)).streams
+    mine = [streams.take("me") for _ in range(streams.number)]
+    assert sum(place is not None for place in mine) == streams.number // 2
+    assert streams.take("you") is not None

@@ -7,6 +7,7 @@ import hashlib
 import io
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from endpoint_cases import JOBS, QUICK, damaged, done, form, problem, submitted
@@ -267,3 +268,57 @@ def test_a_failed_job_says_why(client: Reader, drawing: bytes) -> None:
     assert job["state"] == "failed"
     assert job["error"]["code"] == "bad-picture"
     problem(client.get(job["links"]["result"]), 409, "job-not-ready")
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("range_", "status", "start", "end"),
+    [
+        ("bytes=0-9", 206, 0, 10),
+        ("bytes=10-", 206, 10, None),
+        ("bytes=-7", 206, -7, None),
+        ("bytes=0-0", 206, 0, 1),
+        ("bytes=0-1,5-6", 200, 0, None),
+        ("bytes=9-3", 200, 0, None),
+        ("bytes=-", 200, 0, None),
+        ("bytes=a-b", 200, 0, None),
+        ("bytes", 200, 0, None),
+        ("pages=1-2", 200, 0, None),
+        ("bytes=0-9;x", 200, 0, None),
+    ],
+)
+def test_ranges_that_are_none_are_none(
+    client: Reader, drawing: bytes, range_: str, status: int, start: int, end: int | None
+) -> None:
+    """RFC 9110: what is not understood is not asked for."""
+    job = done(client, submitted(client, drawing))
+    whole = client.get(job["links"]["result"]).data
+    answer = client.get(job["links"]["result"], headers={"Range": range_})
+    assert (answer.status_code, answer.data) == (status, whole[start:end])
+    beyond = client.get(job["links"]["result"], headers={"Range": f"bytes={len(whole)}-"})
+    problem(beyond, 416, "requested-range-not-satisfiable")
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("part", ["result", "source"])
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_another_file_than_was_meant(
+    client: Reader, drawing: bytes, part: str, accept: str
+) -> None:
+    """412 without it."""
+    address = done(client, submitted(client, drawing))["links"][part]
+    headers = {"Accept": accept}
+    same = client.get(address, headers=headers).headers["ETag"]
+    assert client.get(address, headers=headers | {"If-Match": same}).status_code == 200
+    answer = client.get(address, headers=headers | {"If-Match": '"other"'})
+    problem(answer, 412, "precondition-failed")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_long_name_can_be_saved(client: Reader, drawing: bytes) -> None:
+    """With its mark and its ending, in 255 bytes."""
+    job = done(client, submitted(client, drawing, name="ä" * 126 + ".png"))
+    disposition = client.get(job["links"]["result"]).headers["Content-Disposition"]
+    name = unquote(disposition.partition("UTF-8''")[2])
+    assert name.endswith("ä_x3.png")
+    assert 250 < len(name.encode()) <= 255

@@ -8,23 +8,38 @@ from typing import TYPE_CHECKING
 
 from upres import errors
 from upres.errors import Blame, UpresError
+from upres.web.codes import ALL
 from upres.web.options import PictureOptions
 from upres.web.problems import STATUSES
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
+    from endpoint_cases import Reader
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 OF_BLAME = {Blame.CALLER: 422, Blame.CAPACITY: 503}
 
 
-def test_every_code_has_its_status_on_the_page() -> None:
-    """Of the errors that are the caller's to know."""
+def codes_told() -> dict[str, int]:
     text = PAGE.read_text("utf-8")
-    told = {
+    return {
         code: int(status)
         for status, code in re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", text, flags=re.MULTILINE)
     }
+
+
+def test_every_code_is_explained_where_its_type_leads(client: Reader) -> None:
+    """On the page `/docs` of every server."""
+    page = client.get("/docs").text
+    for code, status in codes_told().items():
+        assert ALL[code] == status
+        assert f'id="problem-{code}"' in page
+    assert len(ALL) == page.count('id="problem-')
+
+
+def test_every_code_has_its_status_on_the_page() -> None:
+    """Of the errors that are the caller's to know."""
+    told = codes_told()
     leaves = [
         kind
         for kind in (getattr(errors, name) for name in errors.__all__ if name != "Blame")

@@ -13,6 +13,8 @@ from picture_files import opened, saved, scene
 if TYPE_CHECKING:
     from endpoint_cases import Reader
 
+    from upres.service.parts import Service
+
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 @pytest.mark.usefixtures("worker")
@@ -63,6 +65,13 @@ def test_the_form(client: Reader) -> None:
     assert page.scripts == 0
     style = client.get(page.style)
     assert (style.status_code, style.mimetype) == (200, "text/css")
+
+
+def test_the_form_says_that_a_key_is_needed(client: Reader, service: Service) -> None:
+    """For it cannot send one."""
+    assert "API key" not in client.get("/").text
+    object.__setattr__(service.settings, "api_keys_required", True)
+    assert "API key" in client.get("/").text
 
 
 def test_a_browser_gets_a_page_for_an_error(client: Reader) -> None:
