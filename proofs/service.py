@@ -28,6 +28,10 @@ BARS = {
         poison.measure_poison,
         "jobs that kill their worker, hang, or take all memory fail after exactly 3 attempts",
     ),
+    "recovery": (
+        poison.measure_recovery,
+        "a killed worker's job continues elsewhere within lease + 10 s",
+    ),
     "frozen": (poison.measure_frozen, "a worker frozen past its lease cannot publish"),
     "disk-full": (disk.measure, "64 MB tmpfs full: clear errors, full recovery"),
     "hostile": (

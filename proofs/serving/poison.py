@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from sqlalchemy import text
 
 from proofs.serving.saboteur import HANG_PX, KILL_PX, MEMORY_PX
 from upres.config import Settings
@@ -25,6 +26,7 @@ from upres.service.settings import ServiceSettings
 _LEASE_S, _HEARTBEAT_S, _STALL_S = 4, 1, 5
 _MEMORY_BYTES = 1500 * 2**20
 _ATTEMPTS = 3
+_RECOVERY_S = 10
 _PATIENCE_S = 240.0
 _SUPERVISE = """
 import sys
@@ -135,6 +137,50 @@ def measure_frozen(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here 
         and codes == [0, 0]
         and expiries == 1,
     }
+
+
+def measure_recovery(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is random
+    """Kill the one of two workers that has a job, with the default lease; wait for the other."""
+    lease_s = ServiceSettings.model_fields["lease_s"].default
+    with tempfile.TemporaryDirectory() as name:
+        service, environment = _service(Path(name), lease_s=lease_s, heartbeat_s=5, stall_s=300)
+        intake = Intake(service)
+        words = [sys.executable, "-m", "upres", "worker"]
+        workers = [subprocess.Popen(words, env=environment) for _ in range(2)]
+        _until(lambda: service.table.live_workers() == 2)  # noqa: PLR2004 - both
+        job = _accepted_large(intake)
+        _until(lambda: service.table.get(job.id).done_tiles > 0)
+        holder = _worker_of(service, job.id)
+        killed_at = time.monotonic()
+        os.kill(holder, signal.SIGKILL)
+        _until(lambda: service.table.get(job.id).attempts == 2)  # noqa: PLR2004 - the second
+        taken_over_s = time.monotonic() - killed_at
+        _wait(service, [job])
+        done = service.table.get(job.id)
+        for process in workers:
+            process.send_signal(signal.SIGTERM)
+        codes = sorted(process.wait(60) for process in workers)
+        service.close()
+    return {
+        "lease_s": lease_s,
+        "taken_over_after_s": round(taken_over_s, 1),
+        "limit_s": lease_s + _RECOVERY_S,
+        "state": done.state.value,
+        "attempts": done.attempts,
+        "exit_codes": codes,
+        "passed": done.state is State.DONE
+        and done.attempts == 2  # noqa: PLR2004
+        and taken_over_s <= lease_s + _RECOVERY_S
+        and codes == [-signal.SIGKILL, 0],
+    }
+
+
+def _worker_of(service: Service, job_id: str) -> int:
+    """Return the process number in the name of the worker that has a job."""
+    with service.table.engine.connect() as connection:
+        query = text("SELECT worker FROM jobs WHERE id = :id")
+        name = connection.execute(query, {"id": job_id}).scalar_one()
+    return int(name.split(":")[1])
 
 
 def _accepted_large(intake: Intake) -> Job:
