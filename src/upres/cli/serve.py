@@ -6,7 +6,7 @@ import click
 
 from upres.service.log import set_up
 from upres.service.settings import ServiceSettings
-from upres.service.supervisor import Supervisor, service_commands
+from upres.service.supervisor import NICENESS, Supervisor, service_commands
 
 
 @click.command(name="serve", short_help="Run the web service: page, HTTP interface, workers.")
@@ -26,4 +26,5 @@ def command(host: str | None, port: int | None, workers: int | None) -> int:
     web = ["--host", host] if host else []
     web += ["--port", str(port)] if port is not None else []
     commands = service_commands(web=web, workers=workers or settings.workers)
-    return Supervisor(commands, drain_s=settings.drain_s).run()
+    niceness = {name: NICENESS for name in commands if name != "web"}
+    return Supervisor(commands, drain_s=settings.drain_s, niceness=niceness).run()

@@ -21,6 +21,8 @@ _YOUNG_S = 3.0
 _NO_USE = (2, 4)
 """Exit codes of wrong settings and of things that are not there: it would be the same again."""
 _BACKOFF_S = (0.1, 5.0)
+NICENESS = 10
+"""Of workers: requests are answered before pictures are enlarged."""
 GRACE_S = 10.0
 """What processes have beyond their time to finish before they are killed."""
 
@@ -33,6 +35,8 @@ class _Child:
     arguments: list[str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
+    niceness: int = 0
+    """Given before it begins: what starts must not take the CPU from what works."""
     starts: int = 0
     wait_s: float = field(default=_BACKOFF_S[0])
     again_at: float = 0.0
@@ -44,6 +48,8 @@ class _Child:
         # A group of its own: Ctrl-C reaches the supervisor, which asks each to end. But no session
         # of its own: Linux may share CPUs among sessions whatever their processes' niceness.
         self.process = subprocess.Popen(self.arguments, process_group=0)  # noqa: S603
+        if self.niceness:
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, self.niceness)
 
     def ended(self) -> int | None:
         """Return the exit code of a process that has ended since it was last asked."""
@@ -89,10 +95,22 @@ class Supervisor:
     """Starts the processes, starts them anew when they end, ends them when told to."""
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], *, drain_s: float, grace_s: float = GRACE_S
+        self,
+        commands: Mapping[str, Sequence[str]],
+        *,
+        drain_s: float,
+        grace_s: float = GRACE_S,
+        niceness: Mapping[str, int] | None = None,
     ) -> None:
-        """Take command lines by name, and the time that processes have to finish at the end."""
-        self._children = [_Child(name, list(command)) for name, command in commands.items()]
+        """Take command lines by name, and the time that processes have to finish at the end.
+
+        `niceness` is above 0 for processes, by name, that others go before.
+        """
+        nice = niceness or {}
+        self._children = [
+            _Child(name, list(command), niceness=nice.get(name, 0))
+            for name, command in commands.items()
+        ]
         self._patience_s = drain_s + grace_s
         self._ending = False
 

@@ -17,6 +17,7 @@ from upres.sandbox.kernel import trim_memory
 from upres.service.chores import Chores
 from upres.service.log import logger
 from upres.service.run import Ending, run_job
+from upres.service.supervisor import NICENESS
 from upres.upscale.size import DEFAULT_FACTOR
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 EXIT_SPENT = 75
 """Exit code of a worker that has to be started anew: it ran out of memory, or is broken."""
-NICENESS = 10
-"""Requests are answered before pictures are enlarged."""
 IDLE_S = (0.01, 0.05)
 """How long to wait before one looks for a job again: at first, and after a while without one."""
 _AWAY_S = 1.0
@@ -118,7 +117,7 @@ def work(service: Service) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    os.nice(NICENESS)
+    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     launcher.start()
     limit_memory(service.settings.worker_memory_bytes)
     # so that the first picture does not wait for the network to be opened
