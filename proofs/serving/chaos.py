@@ -111,7 +111,7 @@ class Client:
                     answer = reply.json()
                     if answer["state"] not in ("queued", "running"):
                         return answer
-            time.sleep(0.2)
+            time.sleep(1.0)
         return answer
 
     def result(self, job_id: str) -> bytes:
