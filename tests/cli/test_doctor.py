@@ -247,6 +247,7 @@ def test_folder_without_permission(open_folder: Path, mode: int, variable: str) 
     other.chmod(0o777)
     closed.chmod(mode)
     folders = {"UPRES_MODEL_DIR": str(other), "UPRES_CACHE_DIR": str(other)}
+    folders["UPRES_SERVICE_DATA_FOLDER"] = str(other / "service")
     path = os.pathsep.join(entry for entry in sys.path if entry)
     try:
         done = subprocess.run(

@@ -28,9 +28,15 @@ def checkup(core: Settings) -> Iterator[Finding]:
         yield Finding(good=False, text=f"service settings: {error}")
         return
     yield _sandbox()
-    if not settings.data_folder.is_dir():
-        text = f"service folder {settings.data_folder}: made when the service starts"
-        yield Finding(good=True, text=text)
+    folder = settings.data_folder
+    try:
+        there = folder.is_dir()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        yield Finding(good=False, text=f"service folder {folder}: cannot be looked at ({reason})")
+        return
+    if not there:
+        yield Finding(good=True, text=f"service folder {folder}: made when the service starts")
         return
     try:
         service = Service.open(settings, core)
