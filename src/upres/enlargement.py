@@ -56,7 +56,34 @@ class Delivery:
     """Drop what tells where a picture was taken."""
 
 
-class Enlargement:
+class Undertaking:
+    """What is to become of a picture, known from its header and found to be within the limits."""
+
+    def __init__(self, header: Header, *, name: str, size: SizeRequest, limits: Limits) -> None:
+        """Check a picture, `name` in errors; raises as `Enlargement` for all but its content."""
+        self.header = header
+        self.name = name
+        limits.check_input(header, name=name)
+        self.width, self.height = size.size_for(width=header.width, height=header.height)
+        limits.check_output(width=self.width, height=self.height, frames=header.frames, name=name)
+
+    @property
+    def factor(self) -> float:
+        """How many times larger the result is, along the axis that grows more."""
+        return max(self.width / self.header.width, self.height / self.header.height)
+
+    @property
+    def pixels(self) -> int:
+        """Of the result, all frames together."""
+        return self.width * self.height * self.header.frames
+
+    def check_format(self, format: Format) -> None:  # noqa: A002
+        """Raise PictureTooLarge or InvalidOption where a format cannot hold the result."""
+        check_sides(format, width=self.width, height=self.height, name=self.name)
+        check_holds(format, self.header, name=self.name)
+
+
+class Enlargement(Undertaking):
     """A picture whose header was read and found fit to be enlarged; no pixel is decoded yet.
 
     Nothing is ever held whole: rows are decoded, enlarged and encoded in bands.
@@ -69,33 +96,13 @@ class Enlargement:
 
         Raises UnreadablePicture, UnsupportedPicture, PictureTooLarge and InvalidOption.
         """
-        self.name = name
         self.decoder: Decodes = Decoder(source, name=name) if isinstance(source, bytes) else source
-        limits.check_input(self.header, name=name)
-        self.width, self.height = size.size_for(width=self.header.width, height=self.header.height)
-        limits.check_output(
-            width=self.width, height=self.height, frames=self.header.frames, name=name
-        )
-
-    @property
-    def header(self) -> Header:
-        """The source's header."""
-        return self.decoder.header
-
-    @property
-    def factor(self) -> float:
-        """How many times larger the result is, along the axis that grows more."""
-        return max(self.width / self.header.width, self.height / self.header.height)
+        super().__init__(self.decoder.header, name=name, size=size, limits=limits)
 
     @property
     def warnings(self) -> list[str]:
         """What is odd about the file without making it unreadable; complete after `write`."""
         return self.decoder.warnings
-
-    def check_format(self, format: Format) -> None:  # noqa: A002
-        """Raise PictureTooLarge or InvalidOption where a format cannot hold the result."""
-        check_sides(format, width=self.width, height=self.height, name=self.name)
-        check_holds(format, self.header, name=self.name)
 
     def write(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -21,18 +20,11 @@ from upres.engines.choose import cpu_name
 from upres.engines.threads import usable_cpus
 from upres.errors import EngineFailed, UpresError
 from upres.models.catalogue import AUTO_MODEL
+from upres.service.finding import Finding
 from upres.workbench import Runtime, Workbench
 
 _WHITE_TOLERANCE = 2.0
 """Levels; a network of ours keeps white far closer."""
-
-
-@dataclass(frozen=True)
-class _Finding:
-    """One line of the report."""
-
-    good: bool
-    text: str
 
 
 @click.command(name="doctor", short_help="Check this installation and say what is wrong.")
@@ -57,7 +49,7 @@ def command() -> int:
     return code
 
 
-def _engines(workbench: Workbench) -> Iterator[_Finding]:
+def _engines(workbench: Workbench) -> Iterator[Finding]:
     """Run our own model on each engine: a white picture must stay white."""
     spec = workbench.catalogue.nearest(AUTO_MODEL, 3)
     for name in ENGINE_NAMES:
@@ -77,19 +69,19 @@ def _engines(workbench: Workbench) -> Iterator[_Finding]:
         yield _checked(name, check)
 
 
-def _models(workbench: Workbench) -> Iterator[_Finding]:
+def _models(workbench: Workbench) -> Iterator[Finding]:
     """Verify every model; one that could be pulled and is not here is no fault."""
     for error in workbench.catalogue.refused:
-        yield _Finding(good=False, text=str(error))
+        yield Finding(good=False, text=str(error))
     for spec in workbench.catalogue:
         fault = fault_of(workbench, spec)
         if fault is None:
-            yield _Finding(good=True, text=f"{spec.id}: {workbench.store.find(spec)}")
+            yield Finding(good=True, text=f"{spec.id}: {workbench.store.find(spec)}")
         elif not (absent(fault) and spec.file.sources):
-            yield _Finding(good=False, text=f"{spec.id}: {fault}")
+            yield Finding(good=False, text=f"{spec.id}: {fault}")
 
 
-def _folders(workbench: Workbench) -> Iterator[_Finding]:
+def _folders(workbench: Workbench) -> Iterator[Finding]:
     for what, folder in (
         ("model folder", workbench.store.folder),
         ("cache folder", workbench.settings.cache_folder),
@@ -97,19 +89,18 @@ def _folders(workbench: Workbench) -> Iterator[_Finding]:
         nearest = _nearest_existing(folder)
         writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
         state = "can be written" if writable else f"cannot be written ({nearest})"
-        yield _Finding(writable, f"{what} {folder}: {state}")
+        yield Finding(writable, f"{what} {folder}: {state}")
 
 
-def _service(workbench: Workbench) -> Iterator[_Finding]:
+def _service(workbench: Workbench) -> Iterator[Finding]:
     try:
         from upres.service.checkup import checkup
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "upres":
             raise
-        yield _Finding(good=True, text="service: not installed; `pip install 'upres[service]'`")
+        yield Finding(good=True, text="service: not installed; `pip install 'upres[service]'`")
         return
-    for finding in checkup(workbench.settings):
-        yield _Finding(finding.good, finding.text)
+    yield from checkup(workbench.settings)
 
 
 def _nearest_existing(folder: Path) -> Path:
@@ -123,8 +114,8 @@ def _nearest_existing(folder: Path) -> Path:
     return folder
 
 
-def _checked(name: str, check: Callable[[], str]) -> _Finding:
+def _checked(name: str, check: Callable[[], str]) -> Finding:
     try:
-        return _Finding(good=True, text=check())
+        return Finding(good=True, text=check())
     except UpresError as error:
-        return _Finding(good=False, text=f"{name}: {error}")
+        return Finding(good=False, text=f"{name}: {error}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from upres.errors import OutOfMemory
+from upres.errors import OutOfMemory, UnsupportedPicture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from upres.image.picture import Layout, Rows
+    from upres.image.picture import Header, Layout, Rows
 
 SWAPPED = (5, 6, 7, 8)
 """EXIF orientations that swap the axes."""
@@ -46,6 +46,29 @@ def gathered(bands: Iterable[Rows], layout: Layout, *, name: str) -> Rows:
         rows[top : top + len(band)] = band
         top += len(band)
     return rows
+
+
+class Frames(Protocol):
+    """What yields a picture's frames, wherever they are decoded."""
+
+    @property
+    def name(self) -> str:
+        """For errors."""
+
+    @property
+    def header(self) -> Header:
+        """What is known before any pixel."""
+
+    def frames(self) -> Iterator[Iterator[Rows]]:
+        """Yield every frame as bands of rows."""
+
+
+def only_frame(source: Frames) -> Iterator[Rows]:
+    """Yield the bands of rows of a picture with one frame; raises UnsupportedPicture for others."""
+    if source.header.frames > 1:
+        raise UnsupportedPicture(source.name, f"it has {source.header.frames} frames, not one")
+    for frame in source.frames():
+        yield from frame
 
 
 def turned(

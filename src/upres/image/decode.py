@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from upres.errors import UnreadablePicture, UnsupportedPicture
-from upres.image.bands import gathered
+from upres.errors import UnreadablePicture
+from upres.image.bands import gathered, only_frame
 from upres.image.bmp import BmpFile
 from upres.image.formats import sniff
 from upres.image.loading import VipsFile
@@ -81,10 +81,7 @@ class Decoder:
 
     def rows(self) -> Iterator[Rows]:
         """Yield the bands of rows of a picture with one frame; raises as `frames` does."""
-        if self.header.frames > 1:
-            raise UnsupportedPicture(self.name, f"it has {self.header.frames} frames, not one")
-        for frame in self.frames():
-            yield from frame
+        return only_frame(self)
 
     def picture(self) -> Picture:
         """Decode a picture with one frame whole; raises as `frames` does."""

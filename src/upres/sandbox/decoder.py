@@ -16,10 +16,9 @@ from upres.errors import (
     OutOfMemory,
     PictureTooLarge,
     UnreadablePicture,
-    UnsupportedPicture,
     UpresError,
 )
-from upres.image.bands import gathered
+from upres.image.bands import gathered, only_frame
 from upres.image.limits import Limits
 from upres.image.picture import Metadata, Picture
 from upres.sandbox import answers, wire
@@ -91,10 +90,7 @@ class RemoteDecoder:
 
     def rows(self) -> Iterator[Rows]:
         """Yield the bands of rows of a picture with one frame; raises as `frames` does."""
-        if self.header.frames > 1:
-            raise UnsupportedPicture(self.name, f"it has {self.header.frames} frames, not one")
-        for frame in self.frames():
-            yield from frame
+        return only_frame(self)
 
     def picture(self) -> Picture:
         """Decode a picture with one frame whole; raises as `frames` does."""

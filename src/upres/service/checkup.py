@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from upres.config import Settings
 from upres.errors import UpresError
 from upres.sandbox.decoder import posture
+from upres.service.finding import Finding
 from upres.service.parts import Service
 from upres.service.settings import ServiceSettings
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    good: bool
-    text: str
 
 
 def checkup(core: Settings) -> Iterator[Finding]:

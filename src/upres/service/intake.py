@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from upres.enlargement import Undertaking
 from upres.errors import BlobMissing, PictureTooLarge, UpresError
-from upres.image.formats import TRAITS, check_holds, check_sides, written_as
+from upres.image.formats import TRAITS, written_as
 from upres.jobs.job import NewJob, Priority
 from upres.sandbox.decoder import inspect
 from upres.service.content import content_key
@@ -125,25 +126,21 @@ class Intake:
     def _checked(self, source: Blob, request: Request) -> NewJob:
         service = self._service
         header = self._header(source, name=request.name)
-        service.limits.check_input(header, name=request.name)
-        width, height = request.options.size.size_for(width=header.width, height=header.height)
-        service.limits.check_output(
-            width=width, height=height, frames=header.frames, name=request.name
+        work = Undertaking(
+            header, name=request.name, size=request.options.size, limits=service.limits
         )
         format_: Format = request.options.format or written_as(header.format)
-        check_sides(format_, width=width, height=height, name=request.name)
-        check_holds(format_, header, name=request.name)
-        self._check_held(format_, width * height * header.frames, name=request.name)
+        work.check_format(format_)
+        self._check_held(format_, work)
         # said aloud, so that asking for it and leaving it out is the same request
         options = replace(request.options, format=format_)
-        factor = max(width / header.width, height / header.height)
-        spec = self._installed(options.model, factor=factor)
+        spec = self._installed(options.model, factor=work.factor)
         return NewJob(
             source_key=source.key,
             source_name=request.name,
             options=options,
             content_key=content_key(service, source.key, options, spec),
-            cost_px=width * height * header.frames,
+            cost_px=work.pixels,
             owner=request.owner,
             priority=request.priority,
             idempotency_key=request.idempotency_key,
@@ -151,11 +148,11 @@ class Intake:
             expires_after_s=service.settings.result_retention_s,
         )
 
-    def _check_held(self, format: Format, pixels: int, *, name: str) -> None:  # noqa: A002
+    def _check_held(self, format: Format, work: Undertaking) -> None:  # noqa: A002
         limit = self._service.settings.held_pixels
-        if not TRAITS[format].streamed and pixels > limit:
+        if not TRAITS[format].streamed and work.pixels > limit:
             what = f"the result in {format.upper()} would have"
-            raise PictureTooLarge(name, what=what, value=pixels, limit=limit)
+            raise PictureTooLarge(work.name, what=what, value=work.pixels, limit=limit)
 
     def _header(self, source: Blob, *, name: str) -> Header:
         """Return a picture's header, from memory where the same bytes were seen before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from upres.config import Settings
@@ -66,9 +67,9 @@ class Service:
         """What decoding a picture may cost."""
         return SandboxLimits()
 
-    @property
+    @cached_property
     def runtime(self) -> Runtime:
-        """How a worker runs networks."""
+        """How a worker runs networks; the CPUs are counted once, not for every picture."""
         return Runtime(threads=self.settings.threads_of_worker(usable_cpus()))
 
     def close(self) -> None:

@@ -124,6 +124,7 @@ def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlar
 
 def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlargement) -> Ending:
     """Hand a result in; try again for a while where the database does not take it."""
+    key = _key_now(service, claim, enlargement)
     for wait_s in (*_AGAIN_S, None):
         try:
             published = service.table.finish(
@@ -132,7 +133,7 @@ def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlarg
                 format=_delivery(claim).format,
                 width=enlargement.width,
                 height=enlargement.height,
-                content_key=_key_now(service, claim, enlargement),
+                content_key=key,
             )
             break
         except (DatabaseBusy, DatabaseUnusable, DiskFull):
