@@ -106,7 +106,7 @@ class Child:
             return OutOfMemory(self._name)
         if ended is None:
             # the template went, and every child with it: no fault of this picture
-            return SandboxUnavailable("its process is gone")
+            return SandboxUnavailable(f"its process ended while it read {self._name}")
         if ended < 0:
             return self._killed(-ended, spent_s=word["cpu_s"])
         if ended == wire.UNSAFE:
