@@ -11,7 +11,6 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -190,11 +189,11 @@ class DiskBlobs:
     @contextmanager
     def _part(self, *, limit_bytes: int | None, name: str) -> Iterator[tuple[BlobWriter, Path]]:
         """Give a new part and its path; the file is closed afterwards, the path names nothing."""
-        path = self._parts / secrets.token_hex(16)
         with failures_told(self.folder):
             self._make(self.folder, self._parts)
             self._check_room(0)
-            raw = Part(path, room=self._check_room, limit_bytes=limit_bytes, name=name)
+            options = {"room": self._check_room, "limit_bytes": limit_bytes, "name": name}
+            raw, path = Part.new(self._parts, **options)
         try:
             yield BlobWriter(raw), path
         finally:
@@ -207,9 +206,9 @@ class DiskBlobs:
         target = self._place(blob.key)
         if self.size(blob.key) != blob.bytes or not self.touch(blob.key):
             os.fsync(file.fileno())
-            file.close()
             now = self._clock()
-            os.utime(part, (now, now))
+            os.utime(part, (now, now))  # before it loses its mark, or a sweep may think it dead
+            file.close()
             self._rename(part, target)
         for folder in (target.parent, target.parent.parent, self._objects):
             _sync_folder(folder)
@@ -262,10 +261,11 @@ class DiskBlobs:
     def _sweep_part(self, path: Path) -> bool:
         """Remove a part that is old and that no living process writes."""
         try:
-            if self._clock() - path.stat().st_mtime < _PART_AGE_S:
-                return False
             with path.open("r+b") as file:
-                if claimed(file.fileno()):
+                # its age counts once nobody else can finish it
+                marked = claimed(file.fileno())
+                age_s = self._clock() - os.fstat(file.fileno()).st_mtime
+                if marked and age_s >= _PART_AGE_S:
                     path.unlink()
                     return True
         except FileNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,8 +30,22 @@ class Part(io.FileIO):
         self, path: Path, *, room: Callable[[int], None], limit_bytes: int | None, name: str
     ) -> None:
         super().__init__(path, "x+", opener=lambda at, flags: os.open(at, flags, PRIVATE_FILE))
-        claimed(self.fileno())
+        self._claimed = claimed(self.fileno())
         self._path, self._room, self._limit_bytes, self._label = path, room, limit_bytes, name
+
+    @classmethod
+    def new(cls, folder: Path, **options: Any) -> tuple[Part, Path]:
+        """Make a part in a folder and return it with its path.
+
+        A sweep that came between its making and its mark took it for a dead one's: then another.
+        """
+        while True:
+            path = folder / secrets.token_hex(16)
+            part = cls(path, **options)
+            if part._claimed and path.exists():
+                return part, path
+            part.close()
+            path.unlink(missing_ok=True)
 
     def write(self, data: Any, /) -> int:
         """Write, or raise PictureTooLarge, DiskFull or OutputNotWritable."""
