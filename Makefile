@@ -49,7 +49,7 @@ train: .venv/training-ready
 # Needs uv, and write the locks anew from pyproject.toml.
 UV ?= uv
 lock:
-	$(UV) pip compile pyproject.toml --extra bench --extra postgres --extra redis --extra service --group dev --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra bench --extra postgres --extra redis --extra service --extra video --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements/dev.lock
 
 clean:
@@ -58,7 +58,7 @@ clean:
 $(READY): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("upres needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
