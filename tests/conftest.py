@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Planes = NDArray[np.float32]
+    Levels = NDArray[np.uint8]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
@@ -102,6 +103,12 @@ class FakeSession:
         scale = self._spec.scale
         assert enlarged.shape == (channels, height * scale, width * scale)
         return np.ascontiguousarray(enlarged[np.newaxis], np.float32)
+
+    def run_levels(self, planes: Planes) -> Levels:
+        """Round what `run` gives."""
+        values = np.clip(self.run(planes)[0] / np.float32(self._spec.value_max), 0, 1)
+        levels: Levels = (values * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        return levels.transpose(1, 2, 0)
 
     def close(self) -> None:
         """Nothing to free."""

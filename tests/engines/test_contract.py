@@ -61,6 +61,24 @@ def test_results_are_not_clipped(kind: Kind, tmp_path: Path) -> None:
     assert result.max() > made.spec.value_max
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_levels_are_the_results_clipped_and_rounded(name: str, kind: Kind, tmp_path: Path) -> None:
+    """Pixels of 8 bits, at several sizes on one session, whatever the network ends in."""
+    made = case(name)
+    with kind.open(made, tmp_path) as session:
+        for height, width in SIZES:
+            tile = planes(made, height, width)
+            tile[..., : height // 2, :] = made.spec.value_max
+            levels = session.run_levels(tile)
+            values = session.run(tile)[0].transpose(1, 2, 0) / made.spec.value_max
+            exact = np.clip(values, 0, 1) * 255
+            assert levels.shape == exact.shape
+            assert levels.dtype == np.uint8
+            # halves may fall to either side; bf16 itself has steps of a level above the middle
+            beyond = 1 if kind.precision == "bf16" else 0.01
+            assert np.abs(levels - exact).max() <= 0.5 + beyond
+
+
 def test_the_same_tile_gives_the_same_result_again(kind: Kind, tmp_path: Path) -> None:
     """Bit for bit, also after tiles of other shapes."""
     made = case("sub-pixel-dcr")

@@ -27,6 +27,13 @@ class Session(Protocol):
         unclipped, and belongs to the caller. Raises EngineFailed.
         """
 
+    def run_levels(self, planes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Enlarge one tile and round it to whole levels of 8 bits.
+
+        `planes` are as for `run`. The result has shape (h * scale, w * scale, C), levels 0..255
+        with what passes clipped, and belongs to the caller. Raises EngineFailed.
+        """
+
     def close(self) -> None:
         """Free the network's memory; the session cannot run afterwards."""
 

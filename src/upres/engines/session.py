@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from upres.models.spec import ModelSpec
 
 Network = Callable[["NDArray[np.float32]"], Any]
-"""A loaded network: planes (1, C, h, w) to enlarged planes, an array that nobody else holds."""
+"""A loaded network: planes (1, C, h, w) to an array that nobody else holds."""
 
 _RANK = 4
+_LEVEL_MAX = np.float32(255)
 
 
 class LockedSession:
@@ -31,8 +32,21 @@ class LockedSession:
     nothing and cost twice the memory.
     """
 
-    def __init__(self, network: Network, *, engine: str, spec: ModelSpec) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        engine: str,
+        spec: ModelSpec,
+        to_levels: Network | None = None,
+    ) -> None:
+        """Take a network that gives enlarged planes (1, C, h, w).
+
+        `to_levels` gives what `run_levels` does in one go, where the engine can.
+        """
         self._network: Network | None = network
+        self._to_levels = to_levels
+        self._value_max = np.float32(spec.value_max)
         self._engine = engine
         self._model = spec.id
         self._planes = spec.channels.count
@@ -40,13 +54,29 @@ class LockedSession:
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Enlarge one tile, as `upres.engines.base.Session` says; raises EngineFailed."""
+        return np.ascontiguousarray(self._run(self._network, planes), np.float32)
+
+    def run_levels(self, planes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Enlarge one tile, as `upres.engines.base.Session` says; raises EngineFailed."""
+        if self._to_levels is not None:
+            levels: NDArray[np.uint8] = self._run(self._to_levels, planes)
+            return levels
+        values = self.run(planes)[0]
+        np.clip(values, 0, self._value_max, out=values)
+        values *= _LEVEL_MAX / self._value_max
+        values += np.float32(0.5)
+        levels = np.empty((*values.shape[1:], len(values)), np.uint8)
+        for plane, of_plane in enumerate(values):
+            levels[..., plane] = of_plane
+        return levels
+
+    def _run(self, network: Network | None, planes: NDArray[np.float32]) -> Any:
         self._check(planes)
         with self._lock:
-            if self._network is None:
+            if self._network is None or network is None:
                 raise EngineFailed(self._engine, self._model, "the session is closed")
             with translated(self._engine, model=self._model):
-                enlarged = self._network(np.ascontiguousarray(planes))
-        return np.ascontiguousarray(enlarged, np.float32)
+                return network(np.ascontiguousarray(planes))
 
     def _check(self, planes: NDArray[np.float32]) -> None:
         """Refuse what is no tile here, where the text can say so better than the library would."""
@@ -59,7 +89,7 @@ class LockedSession:
     def close(self) -> None:
         """Free the network once no thread runs it; closing again does nothing."""
         with self._lock:
-            self._network = None
+            self._network = self._to_levels = None
 
     def __enter__(self) -> Self:
         return self

@@ -37,7 +37,7 @@ from upres.upscale.upscaler import Network
 if TYPE_CHECKING:
     from upres.models.spec import ModelSpec
 
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 """Add 1 with every change to a result's bytes: steps, conversion of models, encoding."""
 GEOMETRY_VERSION = 1
 """Add 1 with every change of where tiles lie; tests/storage/test_cache.py notices such a change."""

@@ -123,7 +123,7 @@ def tiled_bands(
     reader = RowReader(rows)
     tallest = max(step.inner.length for step in plan.rows)
     held = np.empty((layout.planes, tallest * scale, layout.width * scale), np.float32)
-    for row, span in zip(plan.rows, _needed(plan.rows, layout.height), strict=True):
+    for row, span in zip(plan.rows, needed_rows(plan.rows, layout.height), strict=True):
         lines = reader.read(span)[mirrored(row.source, layout.height) - span.start]
         band = held[:, : row.inner.length * scale]
         for column in plan.columns:
@@ -141,7 +141,7 @@ def tiled_bands(
             yield band[:, start:stop].copy()
 
 
-def _needed(steps: Sequence[Step], height: int) -> list[Span]:
+def needed_rows(steps: Sequence[Step], height: int) -> list[Span]:
     """Return for each row of tiles the source rows it and the rows of tiles below it start from.
 
     The mirror past the lower edge of a low picture may reach back above what its tiles start with.

@@ -12,6 +12,7 @@ import numpy as np
 from upres.errors import InvalidOption
 from upres.image.picture import Layout, Picture, Rows
 from upres.upscale.alpha import straight_bands
+from upres.upscale.levels import fits, level_rows
 from upres.upscale.resample import LANCZOS, Band, resize_bands
 from upres.upscale.rows import checked_rows, forked
 from upres.upscale.steps import (
@@ -114,6 +115,12 @@ def enlarge_rows(
     if isinstance(method, Network):
         plan = plan or method.plan(width=layout.width, height=layout.height, planes=layout.planes)
         tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
+        own_size = (layout.width * method.spec.scale, layout.height * method.spec.scale)
+        if options == Options() and (width, height) == own_size and fits(layout, method.spec):
+            yield from level_rows(
+                source, layout, method.session, method.spec, plan=plan, tile_done=tick
+            )
+            return
         bands = _network_bands(source, layout, method, plan, options, tick)
         scale, kernel = method.spec.scale, LANCZOS
     else:
