@@ -20,6 +20,7 @@ LAYERS = (
     ("errors",),
     ("image", "models.spec"),
     ("sandbox",),
+    ("condition",),
     ("models", "engines"),
     ("upscale",),
     ("storage",),
