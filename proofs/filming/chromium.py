@@ -49,7 +49,8 @@ def measure(_: int) -> dict[str, Any]:
     return {
         "played": played,
         "passed": all(
-            found.get("width") == 320 and found.get("at", 0) > 1.9 for found in played.values()
+            found.get("width") == _WIDTH and found.get("at", 0) > _LEAST_S
+            for found in played.values()
         ),
     }
 
