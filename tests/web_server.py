@@ -25,6 +25,8 @@ Found = TypeVar("Found")
 class Web:
     """`upres web` on a free port."""
 
+    command = "web"
+
     def __init__(self, folder: Path, **settings: str) -> None:
         given = {
             "DATA_FOLDER": str(folder / "data"),
@@ -37,7 +39,7 @@ class Web:
         self.log = folder / f"log-{time.monotonic_ns()}"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "upres", "web"],
+                [sys.executable, "-m", "upres", self.command],
                 env=os.environ | environment,
                 stderr=log,
             )
