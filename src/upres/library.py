@@ -54,6 +54,7 @@ def enlarge(
     height: int | None = None,
     long_side: int | None = None,
     model: str = "auto",
+    clean: float | None = None,
     tta: bool = False,
     soften: float = 0.0,
     engine: str = "auto",
@@ -68,6 +69,7 @@ def enlarge(
     the bytes of a picture file (bytes of the same format; PNG for BMP), an array (H, W, 3) RGB or
     (H, W) or (H, W, 1) gray or (H, W, 4) RGBA of uint8 or uint16, or a PIL image. One of `scale`
     (1..16), `width`, `height`, `long_side` (pixels) sets the size; the default is three times.
+    `clean` is a strength between the models `lite` (0) and `photo` (1), instead of `auto`'s choice.
     `progress` is called with (tiles done, tiles in all), `cancel` is asked before every tile.
 
     The model must be installed: nothing is downloaded here (`upres models pull NAME` does). Raises
@@ -77,6 +79,7 @@ def enlarge(
     upscaler = Upscaler(
         workbench=default_workbench(),
         model=model,
+        clean=clean,
         size=size,
         options=Options(tta=tta, soften=soften),
         runtime=Runtime(engine=engine, precision=precision, threads=threads),
@@ -93,6 +96,8 @@ class Upscaler:
     size: SizeRequest
     options: Options
     runtime: Runtime
+    clean: float | None = None
+    """Strength from 0, `lite`, to 1, `photo`; None leaves it to the model's name."""
     _held: dict[str, Network | Interpolation] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -104,6 +109,7 @@ class Upscaler:
         model: str = "auto",
         *,
         scale: float = 3,
+        clean: float | None = None,
         tta: bool = False,
         soften: float = 0.0,
         engine: str = "auto",
@@ -117,6 +123,7 @@ class Upscaler:
         upscaler = cls(
             workbench=default_workbench(),
             model=model,
+            clean=clean,
             size=SizeRequest(factor=scale),
             options=Options(tta=tta, soften=soften),
             runtime=Runtime(engine=engine, precision=precision, threads=threads),
@@ -126,11 +133,11 @@ class Upscaler:
 
     def method(self, *, factor: float, pull: PullNotice | None = None) -> Network | Interpolation:
         """Return what does the enlarging at a factor; `pull` as for `Workbench.method`."""
-        spec = self.workbench.spec(self.model, factor=factor)
+        spec = self.workbench.spec(self.model, factor=factor, clean=self.clean)
         key = spec.id if spec else self.model
         if key not in self._held:
             self._held[key] = self.workbench.method(
-                self.model, factor=factor, runtime=self.runtime, pull=pull
+                self.model, factor=factor, clean=self.clean, runtime=self.runtime, pull=pull
             )
         return self._held[key]
 

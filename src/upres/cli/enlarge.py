@@ -44,6 +44,7 @@ class _Output:
 @click.option("--height", type=int, help="Or: pixels down.")
 @click.option("--long-side", type=int, help="Or: pixels of the longer side.")
 @click.option("--model", default="auto", show_default=True, help="See `upres models list`.")
+@click.option("--clean", type=float, help="Strength: 0 is lite, 1 is photo; auto measures.")
 @click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
@@ -92,6 +93,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
     upscaler = Upscaler(
         workbench=workbench,
         model=options["model"],
+        clean=options["clean"],
         size=size,
         options=Options(tta=options["tta"], soften=options["soften"]),
         runtime=Runtime(

@@ -108,7 +108,10 @@ def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlar
         delivery = _delivery(claim)
         enlargement.check_format(delivery.format)
         method = service.workbench.method(
-            job.options.model, factor=enlargement.factor, runtime=service.runtime
+            job.options.model,
+            factor=enlargement.factor,
+            clean=job.options.clean,
+            runtime=service.runtime,
         )
         with service.blobs.writer(name=job.source_name) as target:
             enlargement.write(
@@ -148,7 +151,9 @@ def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlarg
 def _key_now(service: Service, claim: Claim, enlargement: Enlargement) -> str:
     """Return the key of what was computed here, which may have changed since the job came."""
     job = claim.job
-    spec = service.workbench.spec(job.options.model, factor=enlargement.factor)
+    spec = service.workbench.spec(
+        job.options.model, factor=enlargement.factor, clean=job.options.clean
+    )
     return content_key(service, job.source_key, job.options, spec)
 
 

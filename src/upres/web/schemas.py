@@ -31,6 +31,7 @@ class Options(Answer):
     height: int | None
     long_side: int | None
     model: str
+    clean: float | None
     tta: bool
     soften: float
     format: str | None
@@ -46,6 +47,7 @@ class Options(Answer):
             height=options.height,
             long_side=options.long_side,
             model=options.model,
+            clean=options.clean,
             tta=options.tta,
             soften=options.soften,
             format=options.format,
