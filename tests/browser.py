@@ -80,7 +80,7 @@ class Visit:
         page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(_WATCH)
         page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error}"))
+        page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error.stack}"))
 
     def _heard(self, message: Any) -> None:
         if message.type not in {"error", "warning"}:
