@@ -18,7 +18,7 @@ from web_server import Web, eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, FileChooser, Locator, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -75,12 +75,18 @@ class Visit:
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
         self.wrong: list[str] = []
+        self._choosers: list[FileChooser] = []
+        # asked for from the beginning: a browser under load may open one before it hears of it
+        page.on("filechooser", self._asked_for)
         self.may_fail = False
         """Whether requests may be answered with errors."""
         page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(_WATCH)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error.stack}"))
+
+    def _asked_for(self, chooser: FileChooser) -> None:
+        self._choosers.append(chooser)
 
     def _heard(self, message: Any) -> None:
         if message.type not in {"error", "warning"}:
@@ -104,9 +110,13 @@ class Visit:
     def pick(self, *files: Any) -> None:
         """Choose files by a click on the surface, or on `Add`."""
         surface = self.page.locator("#drop input, #add").locator("visible=true").first
-        with self.page.expect_file_chooser() as chooser:
-            surface.click()
-        chooser.value.set_files(list(files))
+        surface.click()
+        self.choose(*files)
+
+    def choose(self, *files: Any) -> None:
+        """Choose files in the dialog that was just asked for."""
+        eventually(lambda: self.page.evaluate("0") or self._choosers)
+        self._choosers.pop().set_files(list(files))
 
     def until(self, expression: str) -> None:
         """Wait until an expression holds; the page's policy forbids playwright's own way."""

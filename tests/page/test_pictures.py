@@ -267,3 +267,17 @@ def test_a_custom_size(visit: Visit) -> None:
     page.fill("#amount", "2.5")
     page.click("#again")
     visit.state("→ 150 × 100 (×2.5)")
+
+
+def test_a_visit_that_ends_before_it_began_loses_nothing(visit: Visit) -> None:
+    """The list is kept although the server was slow to answer when the page was left."""
+    page = visit.page
+    visit.pick(small(seed=14))
+    visit.done()
+    visit.may_fail = True
+    page.route("**/api/v1/models", lambda route: route.abort() if page.is_closed() else None)
+    visit.open()
+    visit.open()
+    page.unroute("**/api/v1/models")
+    visit.open()
+    visit.done()

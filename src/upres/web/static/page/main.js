@@ -238,6 +238,7 @@ by("key-form")?.addEventListener("submit", (event) => {
 });
 
 settings.restore();
+all.recall();
 root.dataset.ready = "";
 performance.mark("ready");
 if (!keyNeeded || key.get()) begin();

@@ -213,13 +213,14 @@ export function clear() {
   for (const picture of [...pictures]) remove(picture);
 }
 
-let keeping = 0;
+let keeping = 0, recalled = false;
 function keep() {
   clearTimeout(keeping);
   keeping = setTimeout(keepNow, 150);
 }
 
 function keepNow() {
+  if (!recalled) return; // what was kept before is not known yet, and must not be lost
   const kept = pictures.slice(-KEPT_PICTURES).map(({ id, name, type, width, height, thumbnail, runs, chosen: run }) => ({
     id, name, type, width, height, thumbnail, chosen: run,
     runs: runs.filter((one) => one.job).map((one) => ({
@@ -234,7 +235,8 @@ function keepNow() {
 }
 addEventListener("pagehide", keepNow);
 
-export async function restore() {
+// Brings back the list of the last visit, at once; `restore` then asks what became of it.
+export function recall() {
   let kept;
   try {
     kept = JSON.parse(localStorage.getItem(KEPT)) || { pictures: [] };
@@ -245,9 +247,15 @@ export async function restore() {
     for (const run of picture.runs) Object.assign(run, { state: "looking", sent: 1, tries: 0, again: 0, ready: true });
     pictures.push({ ...picture, file: null, seen: true });
   }
+  recalled = true;
+  chosen = pictures.find((picture) => picture.id === kept.chosen) || pictures[0] || null;
+}
+
+export async function restore() {
   if (!pictures.length) return;
-  choose(pictures.find((picture) => picture.id === kept.chosen) || pictures[0]);
-  for (const picture of [chosen, ...pictures.filter((one) => one !== chosen)]) {
+  const found = [...pictures].sort((a, b) => (b === chosen) - (a === chosen));
+  choose(chosen);
+  for (const picture of found) {
     await Promise.all(picture.runs.map((run) => again(picture, run)));
     changed(picture, runOf(picture));
     if (picture === chosen) choose(picture);
