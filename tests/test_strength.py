@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -13,29 +15,43 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from picture_files import noise, saved
+from PIL import Image
 from service_cases import accepted, claimed, result_of, service_in
 
 from upres.cli import upres
+from upres.condition import choice
 from upres.config import Settings
 from upres.engines import ENGINE_NAMES
 from upres.errors import InvalidOption, ModelRefused, UnknownModel
 from upres.jobs.job import JobOptions
-from upres.library import Upscaler
+from upres.library import Upscaler, enlarge
 from upres.models.blend import Blend, between, blended_graph
 from upres.models.catalogue import Catalogue
+from upres.models.probe import sample
 from upres.service.run import Ending, run_job
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Options
 from upres.workbench import Runtime, Workbench
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from builders import Case
     from numpy.typing import NDArray
 
 RUNTIME = Runtime(engine="onnxruntime", threads=1)
 PIXELS = noise(20, 24, 3)
+
+
+RULE = """lite = "a"
+photo = "b"
+causes.quality = { start = 95, full = 50 }
+causes.blocks = { start = 0.2, full = 0.8 }
+"""
+
+
+@pytest.fixture(autouse=True)
+def rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these ramps decide: the shipped ones are fitted anew with every network."""
+    monkeypatch.setattr(choice, "shipped_rule", lambda: choice.parse_rule(RULE))
 
 
 @pytest.fixture
@@ -250,6 +266,122 @@ class TestPictures:
         spec = bench.spec("auto", factor=2, clean=0.5)
         assert spec is not None
         assert bench.network(spec, runtime=RUNTIME) is bench.network(spec, runtime=RUNTIME)
+
+
+SMOOTH = np.asarray(Image.fromarray(sample("photo")).resize((96, 96), Image.Resampling.BICUBIC))
+ROUGH = saved(SMOOTH, "jpeg", quality=20)
+
+
+class TestAuto:
+    """`auto` measures the picture."""
+
+    def test_the_picture_decides_and_not_its_name(
+        self, shipped: dict[str, Case], tmp_path: Path
+    ) -> None:
+        """A strongly compressed one gets `photo`, also as a PNG; a clean one gets `lite`."""
+        assert shipped
+        pixels = np.asarray(Image.open(io.BytesIO(ROUGH)))
+        files = {
+            "rough.jpg": ROUGH,
+            "rough.png": saved(pixels, "png"),
+            "clean.png": saved(SMOOTH, "png"),
+            "clean.jpg": saved(SMOOTH, "jpeg", quality=98),
+        }
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+        words = ["enlarge", *(str(tmp_path / name) for name in files), "--scale", "2", "--json"]
+        words += ["-o", f"{tmp_path}/out/"]
+        run = CliRunner().invoke(upres, words, standalone_mode=False)
+        assert run.exception is None
+        told = {Path(one["input"]).name: one for one in map(json.loads, run.stdout.splitlines())}
+        assert told["rough.jpg"]["clean"] >= 0.75
+        assert "quality" in told["rough.jpg"]["reason"]
+        assert told["rough.png"]["clean"] >= 0.5
+        for name in ("clean.png", "clean.jpg"):
+            assert told[name]["clean"] == 0
+            assert told[name]["model"] == "lite-x2"
+            assert "clean" in told[name]["reason"]
+
+    def test_people_are_told_the_reason(self, shipped: dict[str, Case], tmp_path: Path) -> None:
+        """On the line that names the result."""
+        assert shipped
+        source = tmp_path / "a.jpg"
+        source.write_bytes(ROUGH)
+        words = ["enlarge", str(source), "--scale", "2"]
+        run = CliRunner().invoke(upres, words, standalone_mode=False)
+        assert "quality" in run.stderr
+
+    def test_the_library_measures_every_kind(
+        self, shipped: dict[str, Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Bytes and files by what they state, too; arrays by their pixels."""
+        assert shipped
+        monkeypatch.setattr("upres.library.default_workbench", lambda: bench)
+        bench = Workbench(Settings.from_environment())
+        pixels = np.asarray(Image.open(io.BytesIO(ROUGH)))
+        source = tmp_path / "a.png"
+        source.write_bytes(saved(pixels, "png"))
+        result = enlarge(pixels, scale=2)
+        chosen = bench.method("auto", factor=2, clean=0, runtime=Runtime())
+        assert (result != enlarge(pixels, scale=2, clean=0)).any()
+        assert (result != enlarge(SMOOTH, scale=2)).any()
+        np.testing.assert_array_equal(np.asarray(Image.open(enlarge(source, scale=2))), result)
+        np.testing.assert_array_equal(
+            enlarge(SMOOTH, scale=2), enlarge(SMOOTH, scale=2, model="lite")
+        )
+        assert chosen is not None
+
+    @pytest.mark.parametrize("options", [{"model": "lite"}, {"model": "bicubic"}, {"clean": 0}])
+    def test_nothing_else_is_measured(
+        self, bench: Workbench, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who says what to take need not wait for it."""
+        monkeypatch.setattr("upres.library.measure", lambda *_: pytest.fail("measured"))
+        upscaler = Upscaler(
+            workbench=bench,
+            size=SizeRequest(factor=2),
+            options=Options(),
+            runtime=RUNTIME,
+            **({"model": "auto"} | options),
+        )
+        assert upscaler(PIXELS).shape == (40, 48, 3)
+
+    def test_without_photo_nothing_is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`auto` is `lite` then."""
+        strengths.ship(
+            [strengths.network("lite", scale=2, seed=1)], Settings.from_environment(), monkeypatch
+        )
+        monkeypatch.setattr("upres.library.measure", lambda *_: pytest.fail("measured"))
+        assert enlarged(Workbench(Settings.from_environment()), None).shape == (40, 48, 3)
+
+    def test_the_service_tells_the_choice(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In the job, also in one that gets the same result later; the key holds the rule."""
+        settings = Settings.from_environment({"UPRES_MODEL_DIR": str(tmp_path / "models")})
+        strengths.ship(strengths.family(), settings, monkeypatch)
+        service = service_in(tmp_path)
+        try:
+            options = JobOptions(factor=2, format="png")
+            job = accepted(service, ROUGH, options)
+            assert job.choice is None
+            assert run_job(service, claimed(service)) is Ending.DONE
+            later = accepted(service, ROUGH, options)
+            told = [service.table.get(one.id).choice for one in (job, later)]
+            assert told[0] == told[1]
+            chosen = json.loads(told[0] or "null")
+            assert chosen["clean"] >= 0.75
+            assert "quality" in chosen["reason"]
+            by_hand = accepted(
+                service, ROUGH, JobOptions(factor=2, format="png", clean=chosen["clean"])
+            )
+            run_job(service, claimed(service))
+            assert result_of(service, by_hand.id) == result_of(service, job.id)
+            assert service.table.get(by_hand.id).choice is None
+            monkeypatch.setattr("upres.condition.choice.MEASURE_VERSION", 99)
+            assert accepted(service, ROUGH, options).content_key != job.content_key
+        finally:
+            service.close()
 
 
 class TestOuterSides:

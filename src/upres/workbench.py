@@ -87,6 +87,10 @@ class Workbench:
             return None
         return self.catalogue.nearest(AUTO_MODEL if model == AUTO else model, factor)
 
+    def measures(self, model: str, clean: float | None) -> bool:
+        """Tell whether the strength depends on the picture: `auto`, and none is given."""
+        return model == AUTO and clean is None and self.catalogue.has_strengths()
+
     def method(
         self,
         model: str,

@@ -208,6 +208,8 @@ class Job(NewJob):
     width: int | None = None
     """Of the result, in pixels."""
     height: int | None = None
+    choice: str | None = None
+    """What `auto` chose for the picture and why: JSON with `clean` and `reason`."""
     error_code: str | None = None
     error_text: str | None = None
     cancel_requested: bool = False

@@ -164,12 +164,13 @@ class JobTable:
         width: int,
         height: int,
         content_key: str | None = None,
+        choice: str | None = None,
     ) -> bool:
         """Publish a result, also for the queued jobs of the same content.
 
         `content_key` is what the result is stored under where that may have changed since the job
-        came. False: it was not published, for the claim was lost or the job cancelled; throw it
-        away.
+        came; `choice` is what `auto` chose. False: it was not published, for the claim was lost or
+        the job cancelled; throw it away.
         """
         with self.database.write() as tx:
             return leases.finish(
@@ -180,6 +181,7 @@ class JobTable:
                 width=width,
                 height=height,
                 content_key=content_key,
+                choice=choice,
             )
 
     def fail(self, claim: Claim, *, code: str, text: str) -> bool:
