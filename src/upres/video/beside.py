@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Metadata that describe the old container, not the clip."""
-_OF_THE_CODING = {"encoder", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "alpha_mode"}
+_OF_THE_CODING = {"encoder", "duration", "bps", "number_of_frames", "number_of_bytes"}
 _WITHOUT_ATTACHMENTS = {"mp4", "mov", "webm"}
 
 
@@ -179,4 +179,4 @@ def stamp_s(packet: Packet[Any]) -> Fraction:
 
 
 def _kept(metadata: dict[str, str], dropped: set[str]) -> dict[str, str]:
-    return {key: text for key, text in metadata.items() if key not in dropped}
+    return {key: text for key, text in metadata.items() if key.lower() not in dropped}

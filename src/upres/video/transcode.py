@@ -20,7 +20,7 @@ from upres.video.assembling import Assembly
 from upres.video.beside import streams_beside
 from upres.video.clip import Stretch, look_at
 from upres.video.codecs import Codec, choose_encoding
-from upres.video.enlarging import Enlarging, calm, still_enough
+from upres.video.enlarging import GEOMETRY, Enlarging, calm, still_enough
 from upres.video.frames import Damage, OnDamage
 from upres.video.making import Making, Progress, Task
 from upres.video.work import Segment, WorkFolder
@@ -229,6 +229,7 @@ class Transcode:
             "stretch": [options.stretch.start_s, options.stretch.end_s],
             "damage": options.on_damage,
             "segment_s": options.segment_s,
+            "geometry": GEOMETRY,
             "picture": [options.picture.tta, options.picture.soften],
             "method": getattr(method, "kernel").name if network is None else "network",  # noqa: B009
         }
