@@ -61,7 +61,9 @@ def served(**settings: str) -> Iterator[str]:
         "INPUT_PIXELS": "4000000",
     }
     with TemporaryDirectory() as name:
-        running = Serve(Path(name), **(given | settings))
+        # models that were pulled on this machine are not there for the page
+        variables = {"UPRES_MODEL_DIR": str(Path(name) / "models")}
+        running = Serve(Path(name), variables, **(given | settings))
         try:
             url = running.ready()
             yield url

@@ -16,7 +16,7 @@ import pytest
 from picture_files import saved, scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 PATIENCE_S = 60.0
 Found = TypeVar("Found")
@@ -27,7 +27,9 @@ class Web:
 
     command = "web"
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, variables: Mapping[str, str] | None = None, /, **settings: str
+    ) -> None:
         given = {
             "DATA_FOLDER": str(folder / "data"),
             "LOG_FORMAT": "json",
@@ -40,7 +42,7 @@ class Web:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "upres", self.command],
-                env=os.environ | environment,
+                env=os.environ | environment | dict(variables or {}),
                 stderr=log,
             )
 
