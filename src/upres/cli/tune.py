@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from upres.bench.loss import sample_score
 from upres.cli.names import networks_named
 from upres.cli.show import progress_bar
 from upres.config import Settings
@@ -23,8 +24,9 @@ from upres.workbench import Workbench
 def command(names: tuple[str, ...], threads: int | None) -> None:
     """Measure every engine and precision on one tile of each model that is installed.
 
-    The fastest within one level of 255 of fp32 becomes what `auto` takes; measurements are kept
-    per CPU, engine versions, threads and model. MODEL is a name or an id such as lite-x3.
+    The fastest that loses at most 0.05 dB PSNR-Y against fp32, on two sample pictures, becomes
+    what `auto` takes; measurements are kept per CPU, engine versions, threads and model. MODEL is
+    a name or an id such as lite-x3.
     """
     workbench = Workbench(Settings.from_environment())
     count = threads or workbench.settings.threads or usable_cpus()
@@ -49,7 +51,7 @@ def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
 
 def _tune(workbench: Workbench, spec: ModelSpec, *, threads: int) -> tuple[Measurement, ...]:
     tried = candidates(spec, path_of=lambda wanted: workbench.store.find(spec, format=wanted))
-    measurements = measure(tried, spec=spec, threads=threads)
+    measurements = measure(tried, spec=spec, threads=threads, score=sample_score(spec))
     conditions = current_conditions(spec, threads=threads)
     save(measurements, conditions=conditions, folder=workbench.settings.cache_folder)
     return measurements
@@ -61,6 +63,7 @@ def _show(spec: ModelSpec, measurements: tuple[Measurement, ...]) -> None:
         mark = "*" if one is best else " "
         outcome = one.failure or (
             f"{one.median_s * 1000:9.1f} ms  {one.max_level_difference:6.2f} levels from fp32"
+            f"{'' if one.loss_db is None else f'  {-one.loss_db:+.3f} dB'}"
         )
         click.echo(f"{mark} {spec.id:<17}{one.engine:<12} {one.precision}  {outcome}")
     sys.stdout.flush()

@@ -16,7 +16,7 @@ from upres.image.files import complete_output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when measurements are made another way: older ones are then made again."""
 
 
@@ -30,6 +30,8 @@ class Measurement:
     """One for each round; empty when the engine failed."""
     max_level_difference: float = 0.0
     """Largest difference from the exact engine, in levels of 255, after clipping to 0..255."""
+    loss_db: float | None = None
+    """PSNR-Y lost against the exact engine on the samples; None where that was not measured."""
     failure: str | None = None
     """Why the engine is out, in its own words."""
 
@@ -108,5 +110,6 @@ def _measurement(entry: dict[str, Any]) -> Measurement:
         precision=entry["precision"],
         seconds=seconds,
         max_level_difference=float(entry["max_level_difference"]),
+        loss_db=None if entry["loss_db"] is None else float(entry["loss_db"]),
         failure=failure,
     )
