@@ -8,7 +8,7 @@ import pytest
 
 from upres.bench.loss import sample_score
 from upres.engines import engine, installed
-from upres.engines.choose import BUDGET_DB
+from upres.engines.measurements import BUDGET_DB
 from upres.models.calibration import calibration_of
 from upres.models.catalogue import Catalogue
 from upres.models.store import ModelStore, StoreSettings

@@ -159,6 +159,23 @@ def test_without_measurements_int8_is_usual_where_the_cpu_has_it(
 
 
 @pytest.mark.usefixtures("all_installed")
+@pytest.mark.parametrize(
+    ("budget_db", "expected"), [(0.08, ("openvino", "bf16")), (0.0, ("onnxruntime", "fp32"))]
+)
+def test_the_budget_of_the_measuring_is_kept(
+    budget_db: float, expected: tuple[str, str], tmp_path: Path
+) -> None:
+    """`upres tune --budget` says what `auto` may lose."""
+    save(
+        [BF16, ONNXRUNTIME, OPENCV],
+        conditions=current_conditions(SPEC, threads=2),
+        folder=tmp_path,
+        budget_db=budget_db,
+    )
+    assert choice(tmp_path) == expected
+
+
+@pytest.mark.usefixtures("all_installed")
 def test_int8_that_was_measured_needs_a_table_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from upres.engines import ENGINE_NAMES, engine, installed
 from upres.engines.instructions import has_int8_dot_product
-from upres.engines.measurements import Conditions, Measurement, load
+from upres.engines.measurements import (
+    BUDGET_DB,
+    Conditions,
+    Measurement,
+    kept_budget_db,
+    load,
+)
 from upres.errors import EngineFailed, EngineMissing, InvalidOption
 from upres.models.calibration import calibration_of
 
@@ -22,8 +28,6 @@ if TYPE_CHECKING:
 AUTO = "auto"
 INT8_ENGINE = "openvino"
 """The one that gains from int8 graphs."""
-BUDGET_DB = 0.05
-"""What of fp32's PSNR-Y on the samples may be lost without being asked for."""
 
 
 def chosen_engine(
@@ -48,18 +52,18 @@ def chosen_engine(
     wanted: Precision | None = None if precision == "auto" else precision
     if engine != AUTO and wanted:
         return engine, wanted
-    known = cache_folder and load(
-        conditions=current_conditions(spec.parts[0], threads=threads), folder=cache_folder
-    )
+    conditions = current_conditions(spec.parts[0], threads=threads)
+    known = cache_folder and load(conditions=conditions, folder=cache_folder)
     suitable = [
         measurement
         for measurement in known or ()
         if engine in (AUTO, measurement.engine) and wanted in (None, measurement.precision)
         if measurement.precision != "int8" or calibration_of(spec) is not None  # blends have none
     ]
-    if suitable:
+    if suitable and cache_folder:
+        budget_db = kept_budget_db(conditions=conditions, folder=cache_folder)
         # Who asks for an arithmetic accepts its differences.
-        best = choose(suitable, budget_db=float("inf") if wanted else BUDGET_DB)
+        best = choose(suitable, budget_db=float("inf") if wanted else budget_db)
         return best.engine, best.precision
     if engine == AUTO:
         engine = _first(wanted or "fp32")

@@ -16,6 +16,8 @@ from upres.image.files import complete_output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+BUDGET_DB = 0.05
+"""What of fp32's PSNR-Y on the samples may be lost without being asked for."""
 _FORMAT = 2
 """Raised when measurements are made another way: older ones are then made again."""
 
@@ -61,8 +63,16 @@ class Conditions:
         return folder / f"engines-{self.model}-{digest[:16]}.json"
 
 
-def save(measurements: Sequence[Measurement], *, conditions: Conditions, folder: Path) -> Path:
+def save(
+    measurements: Sequence[Measurement],
+    *,
+    conditions: Conditions,
+    folder: Path,
+    budget_db: float = BUDGET_DB,
+) -> Path:
     """Keep measurements in a folder, made if need be; the file is whole or not there.
+
+    `budget_db` is what `auto` may lose against fp32 from now on, under these conditions.
 
     Returns the file. Raises OutputNotWritable and DiskFull.
     """
@@ -70,6 +80,7 @@ def save(measurements: Sequence[Measurement], *, conditions: Conditions, folder:
     content = {
         "format": _FORMAT,
         "conditions": _plain(conditions),
+        "budget_db": budget_db,
         "measurements": [_plain(measurement) for measurement in measurements],
     }
     try:
@@ -84,12 +95,26 @@ def save(measurements: Sequence[Measurement], *, conditions: Conditions, folder:
 def load(*, conditions: Conditions, folder: Path) -> tuple[Measurement, ...]:
     """Return what was kept under exactly these conditions; nothing when absent or damaged."""
     try:
-        content = json.loads(conditions.file(folder).read_bytes())
-        if content["format"] != _FORMAT or content["conditions"] != _plain(conditions):
-            return ()
+        content = _content(conditions, folder)
         return tuple(_measurement(entry) for entry in content["measurements"])
     except (OSError, ValueError, TypeError, KeyError):
         return ()  # measured again, and then written anew
+
+
+def kept_budget_db(*, conditions: Conditions, folder: Path) -> float:
+    """Return the budget that was kept with the measurements, or the usual one."""
+    try:
+        return float(_content(conditions, folder)["budget_db"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return BUDGET_DB
+
+
+def _content(conditions: Conditions, folder: Path) -> dict[str, Any]:
+    """Read a file; raises OSError, ValueError, TypeError or KeyError on anything unexpected."""
+    content: dict[str, Any] = json.loads(conditions.file(folder).read_bytes())
+    if content["format"] != _FORMAT or content["conditions"] != _plain(conditions):
+        raise ValueError
+    return content
 
 
 def _plain(value: Measurement | Conditions) -> Any:
