@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,16 +119,23 @@ class _Watch:
     """A session that adds up how long it ran."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session: Any = session
         self.seconds = 0.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def run(self, *arguments: Any, **options: Any) -> NDArray[np.float32]:
+    def run(self, planes: NDArray[np.float32]) -> Any:
         """Run the network inside."""
+        return self._timed(self._session.run, planes)
+
+    def run_levels(self, planes: NDArray[np.float32]) -> Any:
+        """Run the network inside, for levels."""
+        return self._timed(self._session.run_levels, planes)
+
+    def _timed(self, run: Callable[[NDArray[np.float32]], Any], planes: NDArray[np.float32]) -> Any:
         began_s = time.perf_counter()
-        result = self._session.run(*arguments, **options)
+        result = run(planes)
         self.seconds += time.perf_counter() - began_s
         return result
 
