@@ -73,7 +73,7 @@ def _show(spec: ModelSpec, measurements: tuple[Measurement, ...], *, budget_db: 
         mark = "*" if one is best else " "
         outcome = one.failure or (
             f"{one.median_s * 1000:9.1f} ms  {one.max_level_difference:6.2f} levels from fp32"
-            f"{'' if one.loss_db is None else f'  {-one.loss_db:+.3f} dB'}"
+            f"{'' if one.loss_db is None else f'  {round(-one.loss_db, 3) + 0.0:+.3f} dB'}"
         )
         click.echo(f"{mark} {spec.id:<17}{one.engine:<12} {one.precision}  {outcome}")
     sys.stdout.flush()
