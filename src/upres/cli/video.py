@@ -59,7 +59,7 @@ _USUAL_MODEL = "fast"
 @click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
 @click.option("--raw", type=(str, str), metavar="WxH FORMAT", help="Raw frames; IN and OUT are -.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")
@@ -125,7 +125,7 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
     method = upscaler.method(factor=transcode.factor, pull=pull_shown)
     for note in transcode.notes:
         complain(f"note: {source.name}: {note}")
-    with _progress(source.name) as report:
+    with _kept_told(transcode), _progress(source.name) as report:
         outcome = transcode.run(
             method,
             network=network_use(upscaler.workbench, method, runtime=upscaler.runtime),
@@ -134,6 +134,18 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
         )
     _tell(transcode, outcome, method, json_=options["json_"])
     return 0
+
+
+@contextmanager
+def _kept_told(transcode: Transcode) -> Iterator[None]:
+    """Say what an interrupted or failed run leaves, and what is to be done with it."""
+    try:
+        yield
+    except BaseException:
+        kept = len(transcode.work.finished())
+        if kept:
+            complain(f"{kept} finished segments are kept; --resume goes on from there")
+        raise
 
 
 def _make_way(transcode: Transcode, *, overwrite: bool, resume: bool) -> None:
