@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-video train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -46,6 +46,10 @@ prove-video: $(READY)
 # Writes proofs/speed/*.json; takes about half an hour, of a machine with nothing else to do.
 prove-speed: $(READY)
 	$(BIN)/python -m proofs.speed
+
+# Writes proofs/models/*.json; takes about an hour, and `rebuild` trains for ten minutes of it.
+prove-models: $(READY)
+	$(BIN)/python -m proofs.models
 
 # make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
 # make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.
