@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-video train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -39,7 +39,15 @@ prove-pictures: $(READY)
 prove-service: $(READY)
 	$(BIN)/python -m proofs.service
 
+# Writes proofs/video/*.json; takes about half an hour.
+prove-video: $(READY)
+	$(BIN)/python -m proofs.video
+
 # make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
+# Writes proofs/video/*.json; takes about half an hour.
+prove-video: $(READY)
+	$(BIN)/python -m proofs.video
+
 # make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.
 DATA ?= ../shared/train
 train: .venv/training-ready

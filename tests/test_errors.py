@@ -20,6 +20,8 @@ SAMPLES: dict[str, UpresError] = {
         errors.UnreadablePicture("photo.png", "it is empty"),
         errors.UnsupportedPicture("photo.gif", "it is a GIF file"),
         errors.PictureTooLarge("photo.png", what="it has", value=5, limit=4),
+        errors.UnreadableVideo("clip.mp4", "it has no video stream"),
+        errors.UnsupportedVideo("clip.mp4", "MP4 holds no FFV1"),
         errors.InvalidOption("scale", 17, "a number from 1 to 16"),
         errors.UnknownModel("nothing", ["edsr", "lite"], scale=3),
         errors.ModelRefused("graph.onnx", "it has two outputs"),

@@ -20,6 +20,7 @@ LAYERS = (
     ("errors",),
     ("image", "models.spec"),
     ("sandbox",),
+    ("condition",),
     ("models", "engines"),
     ("upscale",),
     ("storage",),
@@ -28,6 +29,7 @@ LAYERS = (
     ("enlargement",),
     ("library",),
     ("__init__",),
+    ("video",),
     ("bench", "compare"),
     ("service",),
     ("web",),
@@ -38,9 +40,10 @@ LAYERS = (
 
 FENCES = {
     "apiflask": ("web",),
+    "av": ("video",),
     "click": ("cli",),
     "cv2": ("engines.opencv",),
-    "filelock": ("models", "storage"),
+    "filelock": ("models", "storage", "video.work"),
     "flask": ("web",),
     "google": ("models", "addition"),
     "gunicorn": ("web.server",),
@@ -70,7 +73,7 @@ ENVIRONMENT = {
     "environb": ("config",),
     "getenv": ("config",),
     "getenvb": ("config",),
-    "putenv": ("engines.onnxruntime",),
+    "putenv": ("engines.onnxruntime", "video.writer"),
     "unsetenv": ("engines.onnxruntime",),
 }
 """Functions of `os` that read or change the environment, and who may use them."""

@@ -512,6 +512,8 @@ class TestUpscaler:
             ({"model": "nonesuch"}, UnknownModel),
             ({"scale": 0}, InvalidOption),
             ({"soften": -1}, InvalidOption),
+            ({"clean": 2}, InvalidOption),
+            ({"model": "edsr", "clean": 0}, InvalidOption),
             ({"engine": "cuda"}, InvalidOption),
             ({"threads": -1}, InvalidOption),
         ],

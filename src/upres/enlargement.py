@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from upres.condition.measure import measure
+from upres.condition.tables import stated_quality
 from upres.image.decode import Decoder
 from upres.image.encode import Encoder
 from upres.image.formats import check_holds, check_sides
@@ -14,6 +16,7 @@ from upres.upscale.upscaler import Options, enlarge_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from upres.condition.measure import Condition
     from upres.image.limits import Limits
     from upres.image.picture import Format, Header, Metadata, Rows
     from upres.upscale.size import SizeRequest
@@ -41,6 +44,15 @@ class Decodes(Protocol):
 
     def frames(self) -> Iterator[Iterator[Rows]]:
         """Yield every frame as bands of rows."""
+
+
+def condition_of(decoder: Decodes, head: bytes) -> Condition:
+    """Measure a picture's first frame; its pixels are decoded for that, and for nothing else.
+
+    `head` is the file or its beginning, see `upres.condition.tables`. Raises UnreadablePicture.
+    """
+    rows = next(decoder.frames())
+    return replace(measure(rows, decoder.header.layout), quality=stated_quality(head))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 
+from upres.condition.choice import choose
+from upres.condition.measure import measure
 from upres.config import Settings
-from upres.enlargement import Delivery, Enlargement, PictureWarning
+from upres.enlargement import Delivery, Enlargement, PictureWarning, condition_of
 from upres.errors import InvalidOption, OutputNotWritable
+from upres.image.decode import Decoder
 from upres.image.files import complete_output, read_input
 from upres.image.formats import TRAITS, written_as
 from upres.image.picture import Picture
@@ -23,8 +26,11 @@ from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
 from upres.workbench import Runtime, Workbench
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal
 
+    from upres.condition.choice import Choice
+    from upres.condition.measure import Condition
     from upres.image.limits import Limits
     from upres.image.picture import Format, Header
     from upres.upscale.upscaler import CancelCheck, Network, ProgressCallback
@@ -54,6 +60,7 @@ def enlarge(
     height: int | None = None,
     long_side: int | None = None,
     model: str = "auto",
+    clean: float | None = None,
     tta: bool = False,
     soften: float = 0.0,
     engine: str = "auto",
@@ -68,6 +75,7 @@ def enlarge(
     the bytes of a picture file (bytes of the same format; PNG for BMP), an array (H, W, 3) RGB or
     (H, W) or (H, W, 1) gray or (H, W, 4) RGBA of uint8 or uint16, or a PIL image. One of `scale`
     (1..16), `width`, `height`, `long_side` (pixels) sets the size; the default is three times.
+    `clean` is a strength between the models `lite` (0) and `photo` (1), instead of `auto`'s choice.
     `progress` is called with (tiles done, tiles in all), `cancel` is asked before every tile.
 
     The model must be installed: nothing is downloaded here (`upres models pull NAME` does). Raises
@@ -77,6 +85,7 @@ def enlarge(
     upscaler = Upscaler(
         workbench=default_workbench(),
         model=model,
+        clean=clean,
         size=size,
         options=Options(tta=tta, soften=soften),
         runtime=Runtime(engine=engine, precision=precision, threads=threads),
@@ -93,6 +102,8 @@ class Upscaler:
     size: SizeRequest
     options: Options
     runtime: Runtime
+    clean: float | None = None
+    """Strength from 0, `lite`, to 1, `photo`; None leaves it to the model's name."""
     _held: dict[str, Network | Interpolation] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -104,6 +115,7 @@ class Upscaler:
         model: str = "auto",
         *,
         scale: float = 3,
+        clean: float | None = None,
         tta: bool = False,
         soften: float = 0.0,
         engine: str = "auto",
@@ -117,6 +129,7 @@ class Upscaler:
         upscaler = cls(
             workbench=default_workbench(),
             model=model,
+            clean=clean,
             size=SizeRequest(factor=scale),
             options=Options(tta=tta, soften=soften),
             runtime=Runtime(engine=engine, precision=precision, threads=threads),
@@ -124,13 +137,29 @@ class Upscaler:
         upscaler.method(factor=scale)
         return upscaler
 
-    def method(self, *, factor: float, pull: PullNotice | None = None) -> Network | Interpolation:
+    def choice(self, condition: Callable[[], Condition]) -> Choice | None:
+        """Return the strength that `auto` chooses for a picture, None where nothing is to choose.
+
+        `condition` measures the picture; it is called only where that decides.
+        """
+        if not self.workbench.measures(self.model, self.clean):
+            return None
+        return choose(condition())
+
+    def choice_for(self, data: bytes, *, name: str = "picture") -> Choice | None:
+        """Return the same for a picture file's bytes. Raises UnreadablePicture."""
+        return self.choice(lambda: condition_of(Decoder(data, name=name), data))
+
+    def method(
+        self, *, factor: float, choice: Choice | None = None, pull: PullNotice | None = None
+    ) -> Network | Interpolation:
         """Return what does the enlarging at a factor; `pull` as for `Workbench.method`."""
-        spec = self.workbench.spec(self.model, factor=factor)
+        clean = self.clean if choice is None else choice.clean
+        spec = self.workbench.spec(self.model, factor=factor, clean=clean)
         key = spec.id if spec else self.model
         if key not in self._held:
             self._held[key] = self.workbench.method(
-                self.model, factor=factor, runtime=self.runtime, pull=pull
+                self.model, factor=factor, clean=clean, runtime=self.runtime, pull=pull
             )
         return self._held[key]
 
@@ -169,9 +198,10 @@ class Upscaler:
         """Enlarge a decoded picture; raises PictureTooLarge past the output limit."""
         width, height = self.size.size_for(width=picture.width, height=picture.height)
         self.limits.check_output(width=width, height=height, name=name)
+        choice = self.choice(lambda: measure([picture.rows()], picture.layout))
         return enlarge_picture(
             picture,
-            self.method(factor=max(width / picture.width, height / picture.height)),
+            self.method(factor=max(width / picture.width, height / picture.height), choice=choice),
             width=width,
             height=height,
             options=self.options,
@@ -195,7 +225,7 @@ class Upscaler:
         self, data: bytes, *, progress: ProgressCallback | None, cancel: CancelCheck | None
     ) -> bytes:
         target = io.BytesIO()
-        self._write(self.opened(data), target, progress=progress, cancel=cancel)
+        self._write(self.opened(data), data, target, progress=progress, cancel=cancel)
         return target.getvalue()
 
     def _file(
@@ -210,12 +240,13 @@ class Upscaler:
         if output.exists():
             raise OutputNotWritable(output, "it exists already")
         with complete_output(output) as file:
-            self._write(enlargement, file, progress=progress, cancel=cancel)
+            self._write(enlargement, data, file, progress=progress, cancel=cancel)
         return output
 
     def _write(
         self,
         enlargement: Enlargement,
+        data: bytes,
         target: BinaryIO,
         *,
         progress: ProgressCallback | None,
@@ -223,9 +254,10 @@ class Upscaler:
     ) -> None:
         delivery = Delivery(format=written_as(enlargement.header.format))
         enlargement.check_format(delivery.format)
+        choice = self.choice_for(data, name=enlargement.name)
         enlargement.write(
             target,
-            self.method(factor=enlargement.factor),
+            self.method(factor=enlargement.factor, choice=choice),
             delivery=delivery,
             options=self.options,
             progress=progress,

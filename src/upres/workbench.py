@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from upres.engines import engine as engine_named
 from upres.engines.choose import chosen_engine
 from upres.engines.threads import usable_cpus
 from upres.errors import InvalidOption
-from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES, Catalogue
+from upres.models.blend import Blend, blended_graph
+from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES, CLEAN_MODEL, Catalogue
 from upres.models.store import ModelStore
 from upres.upscale.resample import KERNELS
 from upres.upscale.upscaler import Interpolation, Network
 
 if TYPE_CHECKING:
     from upres.config import Settings
-    from upres.engines.base import Precision
+    from upres.engines.base import Engine, Precision
     from upres.models.spec import ModelSpec
 
 OPEN_NETWORKS = 4
@@ -49,6 +53,13 @@ class Runtime:
             raise InvalidOption("threads", self.threads, "a whole number, 1 or more")
 
 
+def check_clean(clean: float | None) -> None:
+    """Raise InvalidOption unless a strength is None or a number from 0 to 1."""
+    number = isinstance(clean, int | float) and not isinstance(clean, bool)
+    if clean is not None and not (number and math.isfinite(clean) and 0 <= clean <= 1):
+        raise InvalidOption("clean", clean, "a number from 0 to 1")
+
+
 class Workbench:
     """Opens networks by name and keeps the last few open; safe to share between threads."""
 
@@ -60,14 +71,25 @@ class Workbench:
         self._opening: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def spec(self, model: str, *, factor: float) -> ModelSpec | None:
+    def spec(self, model: str, *, factor: float, clean: float | None = None) -> ModelSpec | None:
         """Return the network meant by a model's name at a factor; None for an interpolation.
 
-        Raises UnknownModel.
+        `clean` is a strength from 0 (`lite`) to 1 (`photo`), for these two and `auto` alone. Raises
+        UnknownModel, InvalidOption.
         """
+        check_clean(clean)
+        if clean is not None:
+            if model not in (AUTO, AUTO_MODEL, CLEAN_MODEL):
+                between = f"{AUTO}, {AUTO_MODEL} or {CLEAN_MODEL} where a strength is given"
+                raise InvalidOption("model", model, between)
+            return self.catalogue.strength(factor, clean)
         if model in BASELINES:
             return None
         return self.catalogue.nearest(AUTO_MODEL if model == AUTO else model, factor)
+
+    def measures(self, model: str, clean: float | None) -> bool:
+        """Tell whether the strength depends on the picture: `auto`, and none is given."""
+        return model == AUTO and clean is None and self.catalogue.has_strengths()
 
     def method(
         self,
@@ -75,26 +97,28 @@ class Workbench:
         *,
         factor: float,
         runtime: Runtime,
+        clean: float | None = None,
         pull: PullNotice | None = None,
     ) -> Network | Interpolation:
-        """Return what enlarges by `factor` under a model's name.
+        """Return what enlarges by `factor` under a model's name; `clean` as for `spec`.
 
         A missing model is downloaded only when `pull` is given, and `pull` is told first. Raises
-        UnknownModel, ModelMissing, EngineMissing and what downloading may raise.
+        UnknownModel, InvalidOption, ModelMissing, EngineMissing and what downloading may raise.
         """
-        spec = self.spec(model, factor=factor)
+        spec = self.spec(model, factor=factor, clean=clean)
         if spec is None:
             return Interpolation(kernel=KERNELS[model])
-        if pull is not None and not self.store.installed(spec):
-            with pull(spec) as report:
-                self.store.pull(spec, progress=report)
+        for part in spec.parts:
+            if pull is not None and not self.store.installed(part):
+                with pull(part) as report:
+                    self.store.pull(part, progress=report)
         return self.network(spec, runtime=runtime)
 
     def choice(self, spec: ModelSpec, *, runtime: Runtime) -> tuple[str, Precision, int]:
         """Return engine, arithmetic and threads that a network would be run with."""
         threads = runtime.threads or self.settings.threads or usable_cpus()
         name, precision = chosen_engine(
-            spec,
+            spec.parts[0],  # a blend runs like either of its two
             engine=runtime.engine,
             precision=runtime.precision,
             threads=threads,
@@ -112,10 +136,22 @@ class Workbench:
             network = self._kept(key)
             if network is None:
                 engine = engine_named(name)
-                path = self.store.find(spec, format=engine.wanted_format(spec))
-                session = engine.open(path, spec, precision=precision, threads=threads)
+                with self._file(spec, engine) as path:
+                    session = engine.open(path, spec, precision=precision, threads=threads)
                 network = self._keep(key, Network(spec=spec, session=session))
             return network
+
+    @contextmanager
+    def _file(self, spec: ModelSpec, engine: Engine) -> Iterator[Path]:
+        """Give the verified file to open; a blend's is made, and removed when it was read."""
+        if not isinstance(spec, Blend):
+            yield self.store.find(spec, format=engine.wanted_format(spec))
+            return
+        graph = blended_graph(spec, self.store.find)
+        with tempfile.TemporaryDirectory(prefix="upres-") as folder:
+            path = Path(folder) / spec.file.name
+            path.write_bytes(graph)
+            yield path
 
     def _kept(self, key: _Key) -> Network | None:
         with self._lock:

@@ -89,6 +89,8 @@ def test_output_file_decides_the_format(
         ("--scale", "0"),
         ("--scale", "nan"),
         ("--soften", "2"),
+        ("--clean", "2"),
+        ("--clean", "nan"),
         ("--threads", "0"),
         ("--no-such-option",),
     ],

@@ -50,7 +50,24 @@ def test_tables_of_a_newer_upres_are_left_alone(url: str) -> None:
     with pytest.raises(DatabaseTooNew, match="update upres"):
         table.create()
     with table.engine.begin() as connection:
-        assert connection.execute(text("SELECT version FROM upres_schema")).scalar_one() == 2
+        assert connection.execute(text("SELECT version FROM upres_schema")).scalar_one() == 3
+    table.close()
+
+
+def test_tables_of_an_older_upres_are_changed_in_place(url: str) -> None:
+    """Its jobs stay, and have what is new as empty; whoever comes next changes nothing more."""
+    table = JobTable(url)
+    table.create()
+    job = submit(table)
+    with table.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs DROP COLUMN choice"))
+        connection.execute(update(versions).values(version=1))
+    for _ in range(2):
+        table.create()
+    with table.engine.begin() as connection:
+        version = connection.execute(text("SELECT version FROM upres_schema")).scalar_one()
+    assert version == SCHEMA_VERSION
+    assert table.get(job.id) == job
     table.close()
 
 

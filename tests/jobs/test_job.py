@@ -30,6 +30,7 @@ REST = st.fixed_dictionaries(
         "model": st.sampled_from(["auto", "lite", "my-model"]),
         "tta": st.booleans(),
         "soften": st.one_of(st.floats(0, 1), st.integers(0, 1)),
+        "clean": st.one_of(st.none(), st.floats(0, 1), st.integers(0, 1)),
         "format": st.sampled_from([None, *FORMATS]),
         "quality": st.integers(1, 100),
         "keep_metadata": st.booleans(),
@@ -54,6 +55,8 @@ def test_options_survive_being_written(size: dict[str, Any], rest: dict[str, Any
         ({"factor": 2}, {"factor": 2.0}),
         ({"soften": 0}, {"soften": 0.0, "quality": 95}),
         ({"model": "auto", "tta": False}, {}),
+        ({"clean": 0}, {"clean": 0.0}),
+        ({"clean": None}, {}),
     ],
 )
 def test_the_same_request_is_written_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -83,6 +86,9 @@ def test_different_requests_are_written_differently(
         {"soften": 1.5},
         {"soften": float("nan")},
         {"soften": "much"},
+        {"clean": -0.1},
+        {"clean": float("nan")},
+        {"clean": True},
         {"model": ""},
         {"format": "psd"},
         {"quality": 0},

@@ -17,6 +17,7 @@ _SIGNALLED = 128
 """What shells add to a signal's number for an exit code."""
 _COMMANDS = {
     "enlarge": ("upres.cli.enlarge", "Enlarge pictures."),
+    "video": ("upres.cli.video", "Enlarge a clip."),
     "compare": ("upres.cli.compare", "Show two pictures side by side."),
     "serve": ("upres.cli.serve", "Run the web service: page, HTTP interface, workers."),
     "worker": ("upres.cli.worker", "Run one more worker of the service."),
@@ -27,8 +28,8 @@ _COMMANDS = {
     "bench": ("upres.cli.bench", "Measure models: quality on pictures, speed here."),
     "doctor": ("upres.cli.doctor", "Check this installation and say what is wrong."),
 }
-_OF_THE_SERVICE = {"serve", "worker", "web", "keys"}
-"""Commands that need the extra `upres[service]`."""
+_EXTRAS = {**dict.fromkeys(("serve", "worker", "web", "keys"), "service"), "video": "video"}
+"""Commands that need an extra such as `upres[service]`."""
 
 
 class _LazyGroup(click.Group):
@@ -44,10 +45,10 @@ class _LazyGroup(click.Group):
             command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
         except ModuleNotFoundError as error:
             module = error.name or ""
-            if cmd_name not in _OF_THE_SERVICE or module.partition(".")[0] == "upres":
+            if cmd_name not in _EXTRAS or module.partition(".")[0] == "upres":
                 raise
             part = f"upres {cmd_name}"
-            raise ExtraMissing(part, module=module, extra="service") from error
+            raise ExtraMissing(part, module=module, extra=_EXTRAS[cmd_name]) from error
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

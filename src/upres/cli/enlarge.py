@@ -15,6 +15,7 @@ from upres.cli import complain, shown
 from upres.cli.exits import exit_code
 from upres.cli.routes import Existing, Route, Target, routes
 from upres.cli.show import progress_bar, pull_shown
+from upres.condition.choice import Choice
 from upres.config import Settings
 from upres.enlargement import Delivery, Enlargement
 from upres.errors import InvalidOption, OutOfMemory, OutputNotWritable, UpresError
@@ -44,6 +45,7 @@ class _Output:
 @click.option("--height", type=int, help="Or: pixels down.")
 @click.option("--long-side", type=int, help="Or: pixels of the longer side.")
 @click.option("--model", default="auto", show_default=True, help="See `upres models list`.")
+@click.option("--clean", type=float, help="Strength: 0 is lite, 1 is photo; auto measures.")
 @click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
@@ -92,6 +94,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
     upscaler = Upscaler(
         workbench=workbench,
         model=options["model"],
+        clean=options["clean"],
         size=size,
         options=Options(tta=options["tta"], soften=options["soften"]),
         runtime=Runtime(
@@ -143,7 +146,8 @@ def _run_one(
         if output.json:
             _print_json(input=str(job.source), output=str(target.path), skipped=True)
         return
-    method = upscaler.method(factor=enlargement.factor, pull=pull_shown)
+    choice = upscaler.choice_for(data, name=job.name)
+    method = upscaler.method(factor=enlargement.factor, choice=choice, pull=pull_shown)
     delivery = Delivery(
         format=target.format, quality=output.quality, strip_metadata=output.strip_metadata
     )
@@ -156,7 +160,8 @@ def _run_one(
     if target.path is None:
         return
     model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id
-    _tell(enlargement, target, model, seconds=time.perf_counter() - started, output=output)
+    seconds = time.perf_counter() - started
+    _tell(enlargement, target, model, choice=choice, seconds=seconds, output=output)
 
 
 def _opened(target: Target) -> AbstractContextManager[BinaryIO]:
@@ -167,12 +172,19 @@ def _opened(target: Target) -> AbstractContextManager[BinaryIO]:
 
 
 def _tell(
-    enlargement: Enlargement, target: Target, model: str, *, seconds: float, output: _Output
+    enlargement: Enlargement,
+    target: Target,
+    model: str,
+    *,
+    choice: Choice | None,
+    seconds: float,
+    output: _Output,
 ) -> None:
     """Say what was written: a line for people, or an object for programs."""
     width, height = enlargement.width, enlargement.height
     if not output.json:
-        click.echo(f"{shown(target.path)}  {width}x{height}  {model}  {seconds:.1f} s", err=True)
+        words = [shown(target.path), f"{width}x{height}", model, f"{seconds:.1f} s"]
+        click.echo("  ".join(words + ([choice.reason] if choice else [])), err=True)
         return
     fields: dict[str, object] = {
         "input": str(target.source),
@@ -182,6 +194,8 @@ def _tell(
         "model": model,
         "seconds": round(seconds, 3),
     }
+    if choice is not None:
+        fields |= {"clean": choice.clean, "reason": choice.reason}
     if enlargement.header.frames > 1:
         fields["frames"] = enlargement.header.frames
     if enlargement.warnings:

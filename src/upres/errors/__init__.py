@@ -5,6 +5,8 @@ UpresError
 │   ├── UnreadablePicture      bad-picture
 │   ├── UnsupportedPicture     unsupported-picture
 │   ├── PictureTooLarge        picture-too-large
+│   ├── UnreadableVideo        bad-video
+│   ├── UnsupportedVideo       unsupported-video
 │   ├── InvalidOption          invalid-option
 │   ├── UnknownModel           unknown-model
 │   ├── ModelRefused           model-refused
@@ -64,7 +66,9 @@ from upres.errors.caller import (
     PictureTooLarge,
     UnknownModel,
     UnreadablePicture,
+    UnreadableVideo,
     UnsupportedPicture,
+    UnsupportedVideo,
 )
 from upres.errors.capacity import (
     BlobFolderFull,
@@ -156,7 +160,9 @@ __all__ = [
     "Unauthorized",
     "UnknownModel",
     "UnreadablePicture",
+    "UnreadableVideo",
     "UnsupportedPicture",
+    "UnsupportedVideo",
     "UpresError",
 ]
 

@@ -39,6 +39,24 @@ class PictureTooLarge(CallerError, ValueError):
         super().__init__(f"{name} is too large: {what} {value} {unit}, the limit is {limit}")
 
 
+class UnreadableVideo(CallerError, ValueError):
+    """The bytes are not a video, or not to its end; finished parts of a result are kept."""
+
+    code = "bad-video"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot read {name}: {reason}")
+
+
+class UnsupportedVideo(CallerError, ValueError):
+    """A video, or a result for it, of a kind that upres does not take or make."""
+
+    code = "unsupported-video"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} is not supported: {reason}")
+
+
 class InvalidOption(CallerError, ValueError):
     """An option's value makes no sense."""
 

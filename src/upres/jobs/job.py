@@ -93,6 +93,8 @@ class JobOptions:
     height: int | None = None
     long_side: int | None = None
     model: str = "auto"
+    clean: float | None = None
+    """Strength from 0, `lite`, to 1, `photo`; None leaves it to the model's name."""
     tta: bool = False
     soften: float = 0.0
     format: Format | None = None
@@ -103,6 +105,8 @@ class JobOptions:
     def __post_init__(self) -> None:
         """Refuse what makes no sense for any picture. Raises InvalidOption."""
         _ = self.size
+        if self.clean is not None and not (_is_number(self.clean) and 0 <= self.clean <= 1):
+            raise InvalidOption("clean", self.clean, "a number from 0 to 1")
         if not (_is_number(self.soften) and math.isfinite(self.soften)):
             raise InvalidOption("soften", self.soften, "a number from 0 to 1")
         _ = self.options
@@ -138,9 +142,11 @@ class JobOptions:
         values = asdict(self)
         if all(values[name] is None for name in ("factor", "width", "height", "long_side")):
             values["factor"] = DEFAULT_FACTOR
-        for name in ("factor", "soften"):
+        for name in ("factor", "soften", "clean"):
             if values[name] is not None:
                 values[name] = float(values[name])
+        if values["clean"] is None:
+            del values["clean"]  # as it was before there were strengths: results stay found
         values["quality"] = int(values["quality"])
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
@@ -202,6 +208,8 @@ class Job(NewJob):
     width: int | None = None
     """Of the result, in pixels."""
     height: int | None = None
+    choice: str | None = None
+    """What `auto` chose for the picture and why: JSON with `clean` and `reason`."""
     error_code: str | None = None
     error_text: str | None = None
     cancel_requested: bool = False

@@ -129,6 +129,7 @@ def finish(
     width: int,
     height: int,
     content_key: str | None,
+    choice: str | None,
 ) -> bool:
     """Publish a result, unless the claim is lost or the job was cancelled.
 
@@ -147,6 +148,7 @@ def finish(
         "result_format": format,
         "width": width,
         "height": height,
+        "choice": choice,
         "done_tiles": row.total_tiles,
     }
     if content_key in (None, row.content_key):

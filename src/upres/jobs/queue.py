@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
     from upres.jobs.database import Transaction
 
-_RESULT = ("result_key", "result_bytes", "result_format", "width", "height", "total_tiles")
+_RESULT = (
+    "result_key",
+    "result_bytes",
+    "result_format",
+    "width",
+    "height",
+    "choice",
+    "total_tiles",
+)
 
 
 def submit(

@@ -57,6 +57,7 @@ def job_of(row: Row[Any]) -> Job:
         result_format=row.result_format,
         width=row.width,
         height=row.height,
+        choice=row.choice,
         error_code=row.error_code,
         error_text=row.error_text,
         cancel_requested=row.cancel_requested,

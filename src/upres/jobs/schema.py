@@ -21,6 +21,8 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
+    update,
 )
 
 from upres.errors import DatabaseTooNew, DatabaseUnusable
@@ -28,8 +30,10 @@ from upres.errors import DatabaseTooNew, DatabaseUnusable
 if TYPE_CHECKING:
     from upres.jobs.database import Database, Transaction
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows with every change of the tables; a change comes with the statements that make it."""
+_CHANGES = {2: "ALTER TABLE jobs ADD COLUMN choice TEXT"}
+"""What leads to a version from the one before it."""
 
 _metadata = MetaData()
 
@@ -77,6 +81,8 @@ jobs = Table(
     Column("result_format", String(16)),
     Column("width", Integer),
     Column("height", Integer),
+    # what `auto` chose, as JSON
+    Column("choice", Text),
     Column("error_code", Text),
     Column("error_text", Text),
     # a number is never given twice, even when its row is gone
@@ -130,6 +136,12 @@ def create(database: Database) -> None:
             tx.connection.execute(insert(versions).values(part=_PART, version=SCHEMA_VERSION))
         elif found > SCHEMA_VERSION:
             raise DatabaseTooNew(database.name, found=found, known=SCHEMA_VERSION)
+        else:
+            for version in range(found + 1, SCHEMA_VERSION + 1):
+                tx.connection.execute(text(_CHANGES[version]))
+            tx.connection.execute(
+                update(versions).where(versions.c.part == _PART).values(version=SCHEMA_VERSION)
+            )
 
 
 def _found_version(tx: Transaction) -> int | None:

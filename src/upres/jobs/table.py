@@ -110,6 +110,11 @@ class JobTable:
             row = queue.found(tx, job_id)
             return pace.eta_s(tx, row, ahead=queue.ahead_of(row, tx.now))
 
+    def speeds(self) -> dict[str, float]:
+        """Return the recorded output pixels a second, by model; with `+tta` for eight passes."""
+        with self.database.read() as tx:
+            return pace.recorded_paces(tx).px_per_s
+
     def request_cancel(self, job_id: str) -> Job:
         """Cancel a job that waits at once, and one that runs as soon as its worker looks up.
 
@@ -159,12 +164,13 @@ class JobTable:
         width: int,
         height: int,
         content_key: str | None = None,
+        choice: str | None = None,
     ) -> bool:
         """Publish a result, also for the queued jobs of the same content.
 
         `content_key` is what the result is stored under where that may have changed since the job
-        came. False: it was not published, for the claim was lost or the job cancelled; throw it
-        away.
+        came; `choice` is what `auto` chose. False: it was not published, for the claim was lost or
+        the job cancelled; throw it away.
         """
         with self.database.write() as tx:
             return leases.finish(
@@ -175,6 +181,7 @@ class JobTable:
                 width=width,
                 height=height,
                 content_key=content_key,
+                choice=choice,
             )
 
     def fail(self, claim: Claim, *, code: str, text: str) -> bool:

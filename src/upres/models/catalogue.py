@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from upres.errors import ModelFolderNotReadable, ModelRefused, UnknownModel
+from upres.models.blend import between
 from upres.models.spec import Channels, ModelFile, ModelSpec, Source
 
 BASELINES = ("bicubic", "lanczos")
@@ -24,7 +25,9 @@ _MAX_HALO_PX = 120
 
 AUTO = "auto"
 AUTO_MODEL = "lite"
-"""What `auto` stands for while there is one model of ours."""
+"""What `auto` stands for where nothing was measured, and for clean pictures."""
+CLEAN_MODEL = "photo"
+"""The same network for photographs as people have them; a strength lies between the two."""
 
 
 class Catalogue:
@@ -91,6 +94,25 @@ class Catalogue:
                 return spec
         scales = self.scales(name)
         return self.get(name, next((scale for scale in scales if scale >= factor), scales[-1]))
+
+    def strength(self, factor: float, clean: float) -> ModelSpec:
+        """Return the network at a strength from 0 (`lite`) to 1 (`photo`), as near as `nearest`.
+
+        Raises UnknownModel where a strength is wanted and there are not both at one scale.
+        """
+        if clean == 0:
+            return self.nearest(AUTO_MODEL, factor)
+        scales = sorted({*self.scales(AUTO_MODEL)} & {*self.scales(CLEAN_MODEL)})
+        if not scales:
+            known = [f"{CLEAN_MODEL} x{scale}" for scale in self.scales(CLEAN_MODEL)]
+            raise UnknownModel(CLEAN_MODEL, known, scale=self.nearest(AUTO_MODEL, factor).scale)
+        scale = next((one for one in scales if one >= factor), scales[-1])
+        return between(self.get(AUTO_MODEL, scale), self.get(CLEAN_MODEL, scale), clean)
+
+    def has_strengths(self) -> bool:
+        """Tell whether there is anything to choose between for a picture."""
+        names = {(spec.name, spec.scale) for spec in self}
+        return any((CLEAN_MODEL, scale) in names for name, scale in names if name == AUTO_MODEL)
 
 
 def parse(text: str, *, source: str = "catalogue") -> list[ModelSpec]:

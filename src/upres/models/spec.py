@@ -86,6 +86,11 @@ class ModelSpec:
         return f"{self.name}-x{self.scale}"
 
     @property
+    def parts(self) -> tuple[ModelSpec, ...]:
+        """The networks with files that this one is made of: itself, unless it is a blend."""
+        return (self,)
+
+    @property
     def onnx_name(self) -> str:
         """File name of the ONNX graph that engines run."""
         return self.converted or self.file.name

@@ -91,7 +91,10 @@ class ModelStore:
 
     def installed(self, spec: ModelSpec) -> bool:
         """Tell by name and length alone whether a model's file is here."""
-        return any(size_of(path) == spec.file.bytes for path in self._places(spec.file.name))
+        return all(
+            any(size_of(path) == part.file.bytes for path in self._places(part.file.name))
+            for part in spec.parts
+        )
 
     def verify(self, spec: ModelSpec) -> Path:
         """Hash a model's file, and the ONNX graph made from it, anew from the disk."""

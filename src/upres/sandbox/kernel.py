@@ -1,4 +1,4 @@
-"""Calls that Python has no name for: prctl, capset, unshare, Landlock, malloc_trim."""
+"""Calls that Python has no name for: prctl, capset, unshare, Landlock, malloc_trim, mallopt."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _LANDLOCK_FILES = {1: 13, 2: 14, 3: 15, 5: 16}
 _LANDLOCK_TCP_SINCE, _LANDLOCK_SCOPES_SINCE = 4, 6
 _TWO_KINDS = 0b11
 """Of TCP: to bind and to connect. Of scopes: abstract sockets and signals."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE_BLOCK_BYTES = 8 * 2**20
 
 
 @cache
@@ -40,6 +42,21 @@ def trim_memory() -> None:
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def keep_memory_whole() -> None:
+    """Have the C library (glibc) cut its memory into few pieces, so that it can be given back.
+
+    By itself it makes an area for every thread and takes larger and larger blocks out of areas,
+    where what stays of one picture keeps the room of the next apart: over a thousand pictures of
+    mixed sizes a worker grew by 1.7 MB in a hundred. Blocks from 8 MB on have mappings of their
+    own here; from 1 MB on, small networks took a quarter longer.
+    """
+    options = getattr(_libc(), "mallopt", None)
+    if options is not None:
+        options(_M_ARENA_MAX, 2)
+        options(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        options(_M_TRIM_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def leave_network() -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from upres.condition.choice import rule_version
 from upres.engines import engine
+from upres.models.catalogue import AUTO_MODEL, CLEAN_MODEL
 from upres.storage.cache import NetworkUse, result_key
 
 if TYPE_CHECKING:
@@ -21,8 +23,18 @@ def content_key(
     Raises EngineMissing.
     """
     network = None
+    rule = None
+    if service.workbench.measures(options.model, options.clean):
+        rule = _rule(service)
     if spec is not None:
         name, precision, _ = service.workbench.choice(spec, runtime=service.runtime)
         version = engine(name).version()
         network = NetworkUse(model=spec, engine=name, engine_version=version, precision=precision)
-    return result_key(source_key, options=options.canonical(), network=network)
+    return result_key(source_key, options=options.canonical(), network=network, rule=rule)
+
+
+def _rule(service: Service) -> str:
+    """Return what the choice for a picture follows from, and what may be chosen."""
+    names = (AUTO_MODEL, CLEAN_MODEL)
+    hashes = [spec.file.sha256 for spec in service.workbench.catalogue if spec.name in names]
+    return " ".join([rule_version(), *sorted(hashes)])

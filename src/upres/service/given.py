@@ -88,9 +88,8 @@ def mistakes_of(
         field = str(one["loc"][0])
         name = names.get(field, PREFIX + field.upper())
         if one["type"] == "extra_forbidden":
-            mistakes.append(
-                Mistake(name, HIDDEN, f"the name of a setting{_hint(name, field, known)}")
-            )
+            expected = f"the name of a setting{_hint(name, field, known)}"
+            mistakes.append(Mistake(name, HIDDEN, expected))
         elif one["type"] != "default_factory_not_called":  # what it follows from is wrong, and told
             value = HIDDEN if field in secret else one["input"]
             expected = one["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

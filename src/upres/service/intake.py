@@ -134,7 +134,7 @@ class Intake:
         self._check_held(format_, work)
         # said aloud, so that asking for it and leaving it out is the same request
         options = replace(request.options, format=format_)
-        spec = self._installed(options.model, factor=work.factor)
+        spec = self._installed(options, factor=work.factor)
         return NewJob(
             source_key=source.key,
             source_name=request.name,
@@ -171,10 +171,11 @@ class Intake:
                 self._headers.popitem(last=False)
         return header
 
-    def _installed(self, model: str, *, factor: float) -> ModelSpec | None:
+    def _installed(self, options: JobOptions, *, factor: float) -> ModelSpec | None:
         """Return the network meant, which is on this machine; None for an interpolation."""
         workbench = self._service.workbench
-        spec = workbench.spec(model, factor=factor)
-        if spec is not None and not workbench.store.installed(spec):
-            workbench.store.find(spec)  # which says what is missing, and how to get it
+        spec = workbench.spec(options.model, factor=factor, clean=options.clean)
+        for part in spec.parts if spec else ():
+            if not workbench.store.installed(part):
+                workbench.store.find(part)  # which says what is missing, and how to get it
         return spec

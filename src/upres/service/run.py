@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from upres.enlargement import Delivery, Enlargement
+from upres.condition.choice import choose
+from upres.condition.tables import HEAD_BYTES
+from upres.enlargement import Delivery, Enlargement, condition_of
 from upres.errors import (
     Blame,
     Cancelled,
@@ -27,6 +32,7 @@ from upres.service.log import logger
 from upres.service.pulse import Pulse, Stop, end_process
 
 if TYPE_CHECKING:
+    from upres.condition.choice import Choice
     from upres.jobs.job import Claim
     from upres.service.parts import Service
     from upres.storage.blobs import Blob
@@ -69,8 +75,9 @@ def run_job(
     pulse = Pulse(service.table, claim, settings=service.settings, drained=drained, end=end)
     try:
         with pulse:
-            result, enlargement = _enlarged(service, claim, pulse)
-            return _published(service, claim, result, enlargement)
+            choice = _choice(service, claim)
+            result, enlargement = _enlarged(service, claim, choice, pulse)
+            return _published(service, claim, result, enlargement, choice)
     except Cancelled:
         return _stopped(service, claim, pulse.stop())
     except MemoryError as error:
@@ -89,7 +96,26 @@ def run_job(
         raise
 
 
-def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlargement]:
+def _choice(service: Service, claim: Claim) -> Choice | None:
+    """Measure the picture where `auto` has to choose; it is decoded in a sandbox of its own."""
+    job = claim.job
+    if not service.workbench.measures(job.options.model, job.options.clean):
+        return None
+    with service.blobs.open(job.source_key) as source:
+        head = os.pread(source.fileno(), HEAD_BYTES, 0)
+        with opened(
+            source.fileno(),
+            name=job.source_name,
+            limits=service.sandbox,
+            picture_limits=service.limits,
+            fields=False,
+        ) as decoder:
+            return choose(condition_of(decoder, head))
+
+
+def _enlarged(
+    service: Service, claim: Claim, choice: Choice | None, pulse: Pulse
+) -> tuple[Blob, Enlargement]:
     """Decode in the sandbox, enlarge here, encode into a new blob; nothing is held whole."""
     job = claim.job
     with (
@@ -108,7 +134,10 @@ def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlar
         delivery = _delivery(claim)
         enlargement.check_format(delivery.format)
         method = service.workbench.method(
-            job.options.model, factor=enlargement.factor, runtime=service.runtime
+            job.options.model,
+            factor=enlargement.factor,
+            clean=job.options.clean if choice is None else choice.clean,
+            runtime=service.runtime,
         )
         with service.blobs.writer(name=job.source_name) as target:
             enlargement.write(
@@ -122,7 +151,13 @@ def _enlarged(service: Service, claim: Claim, pulse: Pulse) -> tuple[Blob, Enlar
     return target.blob, enlargement
 
 
-def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlargement) -> Ending:
+def _published(
+    service: Service,
+    claim: Claim,
+    result: Blob,
+    enlargement: Enlargement,
+    choice: Choice | None,
+) -> Ending:
     """Hand a result in; try again for a while where the database does not take it."""
     key = _key_now(service, claim, enlargement)
     for wait_s in (*_AGAIN_S, None):
@@ -134,6 +169,7 @@ def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlarg
                 width=enlargement.width,
                 height=enlargement.height,
                 content_key=key,
+                choice=None if choice is None else json.dumps(asdict(choice)),
             )
             break
         except (DatabaseBusy, DatabaseUnusable, DiskFull):
@@ -148,7 +184,9 @@ def _published(service: Service, claim: Claim, result: Blob, enlargement: Enlarg
 def _key_now(service: Service, claim: Claim, enlargement: Enlargement) -> str:
     """Return the key of what was computed here, which may have changed since the job came."""
     job = claim.job
-    spec = service.workbench.spec(job.options.model, factor=enlargement.factor)
+    spec = service.workbench.spec(
+        job.options.model, factor=enlargement.factor, clean=job.options.clean
+    )
     return content_key(service, job.source_key, job.options, spec)
 
 

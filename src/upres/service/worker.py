@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from upres.errors import UpresError
 from upres.models.catalogue import AUTO
 from upres.sandbox.decoder import launcher
-from upres.sandbox.kernel import trim_memory
+from upres.sandbox.kernel import keep_memory_whole, trim_memory
 from upres.service.chores import Chores
 from upres.service.log import logger
 from upres.service.run import Ending, run_job
@@ -118,6 +118,7 @@ def work(service: Service) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    keep_memory_whole()
     launcher.start()
     limit_memory(service.settings.worker_memory_bytes)
     # so that the first picture does not wait for the network to be opened

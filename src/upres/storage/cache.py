@@ -7,6 +7,7 @@ What is in it, because the bytes depend on it:
   quality, metadata; an interpolation needs no more;
 - the network: the hash of its file, and what the catalogue says of how values go in and out. Its
   name counts only as an option, so a model that is replaced under its name has other keys;
+- where `auto` measures the picture: the rule it follows, and every network that may be chosen;
 - the engine, its version and its arithmetic: results differ by a level in rare pixels (lite x3 on
   noise: 1 in 45,000 samples between OpenVINO and ONNX Runtime);
 - where tiles lie: a pixel near a border may be a level off. The numbers that the plan follows from
@@ -62,12 +63,14 @@ def result_key(
     *,
     options: str,
     network: NetworkUse | None,
+    rule: str | None = None,
     libraries: str | None = None,
 ) -> str:
     """Return the key of a result, 64 hex digits.
 
     `options` are the canonical text of a job's options: equal for requests that mean the same.
-    `network` is None for an interpolation. `libraries` is by default what is installed here.
+    `network` is None for an interpolation. `rule` is what the strength follows from where it is
+    measured. `libraries` is by default what is installed here.
     """
     if not _SHA256.fullmatch(source_sha256):
         raise ValueError(f"{source_sha256!r} is no SHA-256")
@@ -78,6 +81,8 @@ def result_key(
         "libraries": library_versions() if libraries is None else libraries,
         "network": None if network is None else _network(network),
     }
+    if rule is not None:
+        ingredients["rule"] = rule
     text = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -71,6 +71,11 @@ class PictureOptions(BaseModel):
     """The result's longer side in pixels."""
     model: Annotated[str, Field(min_length=1, max_length=100)] = "auto"
     """A name of `GET /api/v1/models`."""
+    clean: Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)] | SkipJsonSchema[None] = (
+        _NOT_GIVEN
+    )
+    """A strength between the models `lite` (0) and `photo` (1), for these and `auto` alone; by
+    default the model's name says it."""
     tta: Truth = False
     """Average over eight flips and turns: a little better, about eight times as slow."""
     soften: Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)] = 0.0
@@ -94,6 +99,7 @@ class PictureOptions(BaseModel):
             height=self.height,
             long_side=self.long_side,
             model=self.model,
+            clean=self.clean,
             tta=self.tta,
             soften=self.soften,
             format=self.format,

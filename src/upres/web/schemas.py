@@ -31,6 +31,7 @@ class Options(Answer):
     height: int | None
     long_side: int | None
     model: str
+    clean: float | None
     tta: bool
     soften: float
     format: str | None
@@ -46,6 +47,7 @@ class Options(Answer):
             height=options.height,
             long_side=options.long_side,
             model=options.model,
+            clean=options.clean,
             tta=options.tta,
             soften=options.soften,
             format=options.format,
@@ -63,6 +65,15 @@ class Result(Answer):
     bytes: int
     sha256: str
     """Of the file; also its ETag."""
+
+
+class Choice(Answer):
+    """What `auto` chose for the picture."""
+
+    clean: float
+    """The strength from 0, `lite`, to 1, `photo`."""
+    reason: str
+    """For people, in English."""
 
 
 class Failure(Answer):
@@ -114,6 +125,8 @@ class JobAnswer(Answer):
     eta_s: float | None
     """Seconds until it will be done, by the speed of jobs before; null: unknown, or it has
     ended."""
+    choice: Choice | None
+    """Null before the end, and where nothing was to choose."""
     result: Result | None
     error: Failure | None
     links: Links
@@ -145,6 +158,7 @@ class JobAnswer(Answer):
             total_tiles=job.total_tiles,
             position=position,
             eta_s=None if eta_s is None else round(eta_s, 1),
+            choice=None if job.choice is None else Choice.model_validate_json(job.choice),
             result=_result(job),
             error=error,
             links=Links(

@@ -57,7 +57,7 @@ def test_numbers_are_read_as_json_writes_them(factor: float) -> None:
 )
 def test_other_writings_are_refused(text: str) -> None:
     """Which Python would take, too."""
-    for option in ("scale", "width", "quality", "soften"):
+    for option in ("scale", "width", "quality", "soften", "clean"):
         with pytest.raises(ValidationError):
             PictureOptions.model_validate({option: text})
 

@@ -170,6 +170,7 @@ def test_a_source_that_is_kept_no_longer(client: Reader, service: Service, photo
         ({"model": ""}, "model"),
         ({"tta": "yes"}, "tta"),
         ({"soften": "2"}, "soften"),
+        ({"clean": "2"}, "clean"),
         ({"format": "bmp"}, "format"),
         ({"quality": "0"}, "quality"),
         ({"priority": "now"}, "priority"),

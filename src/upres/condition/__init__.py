@@ -1,0 +1,1 @@
+"""The condition of a picture, measured, and the strength that `auto` chooses for it."""

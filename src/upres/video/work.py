@@ -1,0 +1,180 @@
+"""The folder where finished segments of a result wait: what a run that was killed left, is kept.
+
+OUT.upres/plan.json       the key of input and options, and what was decided at the start
+OUT.upres/000000.mkv      a finished segment: video alone, beginning with a key frame
+OUT.upres/000000.json     its record, written after it: only with one does a segment count
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from upres.errors import OutputNotWritable
+from upres.video.opening import writing
+
+_PLAN = "plan.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A finished segment."""
+
+    number: int
+    ticks: tuple[int, ...]
+    """When each of its frames is shown, in the clip's time base."""
+    order: tuple[int, ...]
+    """Of its packets, which frame of the segment each is."""
+    bytes: int
+    last_crc: int
+    """Checksum of the last source frame: whoever goes on must find the same."""
+
+    @property
+    def delay(self) -> int:
+        """How many frames decoding runs ahead of showing."""
+        return max(place - frame for place, frame in enumerate(self.order))
+
+
+class WorkFolder:
+    """The segments of one result."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.folder = output.with_name(f"{output.name}.upres")
+
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier run left one."""
+        return self.folder.is_dir()
+
+    @contextmanager
+    def held(
+        self, key: str, decisions: Mapping[str, Any], *, resume: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Prepare the folder and keep other runs out of it while the block runs."""
+        decided = self._prepared(key, decisions, resume=resume)
+        lock = FileLock(self.folder / "lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise OutputNotWritable(self.output, "another run is making it") from error
+        try:
+            yield decided
+        finally:
+            lock.release()
+
+    def _prepared(self, key: str, decisions: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
+        """Make the folder, or take up what an earlier run with the same key left.
+
+        Returns the decisions in force: the earlier run's. Raises OutputNotWritable where there is
+        other or unasked-for work.
+        """
+        if self.begun and resume:
+            return self._taken_up(key)
+        if self.begun:
+            raise OutputNotWritable(
+                self.output,
+                f"{self.folder.name} has an unfinished run; --resume continues it, "
+                "--overwrite begins anew",
+            )
+        with writing(self.folder):
+            self.folder.mkdir(parents=True)
+            self._write(_PLAN, {"key": key, "decisions": dict(decisions)})
+        return dict(decisions)
+
+    def _taken_up(self, key: str) -> dict[str, Any]:
+        try:
+            plan = json.loads((self.folder / _PLAN).read_text("utf-8"))
+            same = plan["key"] == key
+            decisions: dict[str, Any] = plan["decisions"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise OutputNotWritable(
+                self.output, f"{self.folder.name} cannot be read; --overwrite begins anew"
+            ) from error
+        if not same:
+            raise OutputNotWritable(
+                self.output,
+                f"{self.folder.name} is of another input, other options or other versions; "
+                "--overwrite begins anew",
+            )
+        return decisions
+
+    def finished(self) -> list[Segment]:
+        """Return the segments that count, from the first on without a gap."""
+        found: list[Segment] = []
+        while True:
+            segment = self._record(len(found))
+            if segment is None:
+                return found
+            found.append(segment)
+
+    def _record(self, number: int) -> Segment | None:
+        try:
+            fields = json.loads(self._path(number, "json").read_text("utf-8"))
+            lists = {name: tuple(fields[name]) for name in ("ticks", "order")}
+            segment = Segment(**fields | lists)
+            whole = self.segment_path(number).stat().st_size == segment.bytes
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        sound = sorted(segment.order) == list(range(len(segment.ticks))) and segment.ticks
+        return segment if whole and sound and segment.number == number else None
+
+    def segment_path(self, number: int) -> Path:
+        """Return where a segment lies."""
+        return self._path(number, "mkv")
+
+    def part_path(self) -> Path:
+        """Return where the segment that is being made lies."""
+        return self.folder / "part.mkv"
+
+    def finish(
+        self, number: int, *, ticks: tuple[int, ...], order: tuple[int, ...], last_crc: int
+    ) -> Segment:
+        """Make the part a segment that counts, on the disk for good."""
+        with writing(self.folder):
+            part = self.part_path()
+            _synced(part)
+            segment = Segment(
+                number=number,
+                ticks=ticks,
+                order=order,
+                bytes=part.stat().st_size,
+                last_crc=last_crc,
+            )
+            part.replace(self.segment_path(number))
+            self._write(f"{number:06}.json", asdict(segment))
+        return segment
+
+    def remove(self) -> None:
+        """Delete the folder and what is in it."""
+        with writing(self.folder):
+            if self.begun:
+                shutil.rmtree(self.folder)
+
+    def _path(self, number: int, extension: str) -> Path:
+        return self.folder / f"{number:06}.{extension}"
+
+    def _write(self, name: str, fields: Mapping[str, Any]) -> None:
+        temporary = self.folder / f"{name}.part"
+        temporary.write_text(json.dumps(fields), "utf-8")
+        _synced(temporary)
+        temporary.replace(self.folder / name)
+        _synced(self.folder)
+
+
+def _synced(path: Path) -> None:
+    """Bring a file or a folder's entries onto the disk; some systems open no folder."""
+    with suppress(PermissionError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

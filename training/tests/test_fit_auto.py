@@ -1,0 +1,68 @@
+"""Fitting the rule of `auto`: it finds the ramp that separates, and leaves alone the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training import fit_auto
+from training.export import export
+from training.fit_auto import DAMAGES, Sample, fit, report, samples, score, strengths, written
+from training.networks import Network, NetworkSpec
+from training.tests.pictures import noise
+from upres.condition.choice import LEVELS, parse_rule
+from upres.condition.measure import Condition
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sample(damage: str, *, better: float, **changes: float) -> Sample:
+    """Return a picture that gains `better` dB for all of `photo`."""
+    values = {"blocks": 0.0, "noise": 0.2, "grain": 0.5, "sharpness": 0.3} | changes
+    return Sample(damage, Condition(**values), tuple(30 + better * level for level in LEVELS))
+
+
+def test_damage_weighs_one_in_all() -> None:
+    """Half of it clean or almost."""
+    assert sum(weight for weight, _ in DAMAGES.values()) == pytest.approx(1)
+    assert DAMAGES["clean"][0] + DAMAGES["camera"][0] == pytest.approx(0.5)
+
+
+def test_the_ramp_that_separates_is_found() -> None:
+    """Clean pictures lose with photo and noisy ones gain: noise decides, nothing else."""
+    table = [sample(name, better=-1, noise=0.3) for name in DAMAGES if name != "noisy"]
+    table += [sample("noisy", better=2, noise=level) for level in (3.2, 6.0)]
+    causes = fit(table)
+    moved = {cause.name for cause in causes if cause.strength(table[-1].condition) > 0}
+    assert moved == {"noise"}
+    ideal = sum(
+        DAMAGES[name][0] * np.mean([max(one.psnr_db) for one in table if one.damage == name])
+        for name in DAMAGES
+    )
+    assert score(table, causes) == pytest.approx(ideal)
+    assert "| noisy | 32.00 | 30.00 |" in report(table, causes)
+
+
+def test_pictures_are_damaged_measured_and_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With networks between two files; what is written is a rule."""
+    monkeypatch.setattr(fit_auto, "LOW_PX", 40)
+    files = []
+    for seed in (1, 2):
+        network = Network(NetworkSpec(scale=3, features=4, blocks=1))
+        files.append(tmp_path / f"{seed}.onnx")
+        export(network.eval(), files[-1])
+    picture = tmp_path / "a.png"
+    Image.fromarray(noise(200, 210)).save(picture)
+    table = samples([picture], strengths(*files))
+    assert {one.damage for one in table} == set(DAMAGES)
+    assert all(len(one.psnr_db) == len(LEVELS) for one in table)
+    again = samples([picture], strengths(*files))
+    assert again == table
+    rule = parse_rule(written(fit_auto.ramps("noise")[:1], *files))
+    assert rule.lite != rule.photo
