@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-video train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-page prove-video train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -42,6 +42,10 @@ prove-service: $(READY)
 # Writes proofs/video/*.json; takes about half an hour.
 prove-video: $(READY)
 	$(BIN)/python -m proofs.video
+
+# Writes proofs/page/*.json in a real browser; takes about three minutes.
+prove-page: $(READY)
+	$(BIN)/python -m proofs.page
 
 # make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
 # Writes proofs/video/*.json; takes about half an hour.
