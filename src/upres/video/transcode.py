@@ -144,6 +144,7 @@ class Transcode:
     def notes(self) -> list[str]:
         """What is done with the clip that nobody asked for."""
         notes = list(self.beside.left_out)
+        notes += [f"{what} cannot be carried" for what in self.clip.lost]
         if self.clip.interlaced:
             notes.append("the clip is interlaced; its frames are deinterlaced")
         if self.look.pixel_aspect != self.clip.pixel_aspect:
