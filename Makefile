@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-video train clean
+.PHONY: bench serve demo test check fix docs lock prove-core prove-pictures prove-service prove-video train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -42,6 +42,11 @@ prove-service: $(READY)
 # Writes proofs/video/*.json; takes about half an hour.
 prove-video: $(READY)
 	$(BIN)/python -m proofs.video
+
+# Writes proofs/speed/*.json and docs/images/bench-*.png; NAMES="roofline pixels" runs only those.
+# Peers are installed into .venv/peers: they need node and npm, and Debian's libvulkan1 and libomp5.
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(NAMES)
 
 # make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
 # Writes proofs/video/*.json; takes about half an hour.
