@@ -1,4 +1,4 @@
-"""`make bench`: speed, roofline, pixels, start-up and peers, each to its JSON in proofs/speed/.
+"""`make bench`: speed, roofline, pixels and peers, each to its JSON in proofs/speed/.
 
 Names on the command line run only those; `plots` draws what the JSON files hold.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import peers, pixels, plots, roofline, start
+from benchmarks import peers, pixels, plots, roofline
 from proofs import bench_speed
 from proofs.record import ROOT, run_bars
 
@@ -16,7 +16,6 @@ BARS = {
     "table": (bench_speed.measure, "every model on every engine and arithmetic, in paired rounds"),
     "roofline": (roofline.measure, roofline.BAR),
     "pixels": (pixels.measure, pixels.BAR),
-    "start": (start.measure, start.BAR),
     "peers": (peers.measure, peers.BAR),
 }
 

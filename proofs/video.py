@@ -32,6 +32,10 @@ BARS = {
         kills.measure,
         "20 kills -9 at random moments, continued each time: bytes as of a run in one go",
     ),
+    "cancel": (
+        kills.measure_cancel,
+        "Ctrl-C at ten random moments of a run with lite on 1280x720: ended within a second",
+    ),
     "drift": (
         drift.measure,
         "60 minutes at 30000/1001 with sound: every frame, at most one frame of drift at the end",

@@ -59,7 +59,6 @@ class ClipRecipe:
     sound: str | None = None
     """A codec for the sound."""
     sound_start_s: Fraction = Fraction(0)
-    subtitles: str | None = None
     chapters: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     pixel_aspect: Fraction | None = None
@@ -83,9 +82,6 @@ def write_clip(path: Path, recipe: ClipRecipe | None = None) -> Path:
             sound.metadata["language"] = "deu"
         if recipe.chapters:
             container.set_chapters(_chapters())
-        if recipe.subtitles:
-            text = container.add_stream(recipe.subtitles)
-            text.metadata["language"] = "fra"
         for number in range(recipe.frames):
             container.mux(stream.encode(_frame(stream, recipe, number)))
         container.mux(stream.encode(None))

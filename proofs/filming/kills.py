@@ -16,6 +16,10 @@ from proofs.filming.material import enlarged, photo_clip, words
 _KILLS = 20
 _AT_ONE_RESULT = 2
 """Kills before a result is left to be finished."""
+_CANCELS = 10
+_CANCEL_BETWEEN_S = (1.0, 8.0)
+_CANCEL_LIMIT_S = 1.0
+_INTERRUPTED = 130
 _OPTIONS = ("--model", "bicubic", "--scale", "3", "--segment", "1")
 
 
@@ -51,6 +55,41 @@ def measure(seed: int) -> dict[str, Any]:
         "kills": sum(len(trial["killed_after_s"]) for trial in trials),
         "trials": trials,
         "passed": all(trial["same_bytes"] and not trial["left_over"] for trial in trials),
+    }
+
+
+def measure_cancel(seed: int) -> dict[str, Any]:
+    """Interrupt the command as a terminal does, and time how long it takes to be gone."""
+    numbers = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = photo_clip(folder / "clip.mp4", width=1280, height=720, frames=40)
+        for _ in range(_CANCELS):
+            moment = float(numbers.uniform(*_CANCEL_BETWEEN_S))
+            process = subprocess.Popen(
+                words(clip, folder / "out.mp4", "--model", "lite", "--overwrite"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            time.sleep(moment)
+            process.send_signal(signal.SIGINT)
+            wished = time.perf_counter()
+            _, said = process.communicate()
+            rows.append(
+                {
+                    "after_s": round(moment, 3),
+                    "ended_in_s": round(time.perf_counter() - wished, 3),
+                    "exit_code": process.returncode,
+                    "said": said.decode().strip(),
+                }
+            )
+    return {
+        "runs": rows,
+        "passed": all(
+            row["exit_code"] == _INTERRUPTED and row["ended_in_s"] <= _CANCEL_LIMIT_S
+            for row in rows
+        ),
     }
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from upres.upscale.resample import BICUBIC
 from upres.upscale.upscaler import Interpolation, Network, Options
-from upres.video.enlarging import Enlarging, calm, small_plan, still_enough
+from upres.video.enlarging import Enlarging, calm, frame_plan, small_plan, still_enough
 
 if TYPE_CHECKING:
     Planes = NDArray[np.float32]
@@ -177,3 +177,22 @@ def test_heavy_networks_get_tiles_that_are_soon_over(
     assert calm(light).plan(width=480, height=270).tiles == 1  # type: ignore[union-attr]
     plan = calm(heavy).plan(width=480, height=270)  # type: ignore[union-attr]
     assert plan.tile_height * plan.tile_width <= 128 * 128
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(480, 270), (640, 360), (1280, 720), (1920, 1080), (31, 7), (853, 480)]
+)
+@pytest.mark.parametrize("budget_px", [30_000, 250_000, 10**7])
+def test_tiles_cut_to_frames_waste_little(
+    counted: Callable[[], tuple[Network, Counted]], width: int, height: int, budget_px: int
+) -> None:
+    """They cover the frame once, keep to the budget, and compute little that nobody sees."""
+    from dataclasses import replace
+
+    network = replace(counted()[0], tile_memory_bytes=budget_px * 1000)
+    plan = frame_plan(width, height, network)
+    assert sum(row.inner.length for row in plan.rows) == height
+    assert sum(column.inner.length for column in plan.columns) == width
+    assert plan.tile_height * plan.tile_width <= budget_px
+    if min(width, height) > 200:
+        assert plan.computed_px < 1.25 * width * height

@@ -148,6 +148,8 @@ class BesideCopy:
             except av.error.FFmpegError:
                 self._damage.packets += 1
                 return
+            if packet.size and is_cover(packet.stream):
+                packet.pts = packet.dts = 0  # a cover has no time of its own
             stamp = packet.pts if packet.dts is None else packet.dts
             if stamp is None or not packet.size:
                 continue
