@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-video prove-models prove-deploy prove-page train clean
+.PHONY: serve demo test check fix docs lock bench prove-core prove-pictures prove-service prove-speed prove-video prove-models prove-deploy prove-page train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -47,6 +47,11 @@ prove-video: $(READY)
 # Writes proofs/speed/*.json; takes about half an hour, of a machine with nothing else to do.
 prove-speed: $(READY)
 	$(BIN)/python -m proofs.speed
+
+# Writes proofs/speed/*.json and docs/images/bench-*.png; NAMES="roofline pixels" runs only those.
+# Peers are installed into .venv/peers: they need node and npm, and Debian's libvulkan1 and libomp5.
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(NAMES)
 
 # Writes proofs/page/*.json in a real browser; takes about three minutes.
 prove-page: $(READY)

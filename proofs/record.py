@@ -45,7 +45,7 @@ def prove(name: str, measure: Measure, *, bar: str, folder: Path, command: str) 
         "command": command,
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(
-            _git("status", "--porcelain", "--", "src", "tests", "proofs/*.py")
+            _git("status", "--porcelain", "--", "src", "tests", "proofs/*.py", "benchmarks")
         ),
         "seed": SEED,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
