@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-models train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -38,6 +38,10 @@ prove-pictures: $(READY)
 # Writes proofs/service/*.json; takes about half an hour.
 prove-service: $(READY)
 	$(BIN)/python -m proofs.service
+
+# Writes proofs/video/*.json; takes about half an hour.
+prove-video: $(READY)
+	$(BIN)/python -m proofs.video
 
 # Writes proofs/models/*.json; takes about an hour, and `rebuild` trains for ten minutes of it.
 prove-models: $(READY)

@@ -59,7 +59,6 @@ class ClipRecipe:
     sound: str | None = None
     """A codec for the sound."""
     sound_start_s: Fraction = Fraction(0)
-    subtitles: str | None = None
     chapters: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     pixel_aspect: Fraction | None = None
@@ -83,9 +82,6 @@ def write_clip(path: Path, recipe: ClipRecipe | None = None) -> Path:
             sound.metadata["language"] = "deu"
         if recipe.chapters:
             container.set_chapters(_chapters())
-        if recipe.subtitles:
-            text = container.add_stream(recipe.subtitles)
-            text.metadata["language"] = "fra"
         for number in range(recipe.frames):
             container.mux(stream.encode(_frame(stream, recipe, number)))
         container.mux(stream.encode(None))
@@ -132,23 +128,21 @@ def _frame(stream: Any, recipe: ClipRecipe, number: int) -> av.VideoFrame:
 
 
 def _write_sound(container: Any, stream: Any, recipe: ClipRecipe) -> None:
-    samples = sound_of(float(recipe.frames / recipe.rate))
-    size = 1024
-    for start in range(0, len(samples), size):
-        frame = av.AudioFrame.from_ndarray(
-            samples[np.newaxis, start : start + size], format="fltp", layout="mono"
-        )
+    total, size = int(recipe.frames / recipe.rate * SOUND_HZ), 1024
+    for start in range(0, total, size):
+        samples = sound_of(start, min(size, total - start))[np.newaxis]
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
         frame.sample_rate, frame.time_base = SOUND_HZ, Fraction(1, SOUND_HZ)
         frame.pts = start + int(recipe.sound_start_s * SOUND_HZ)
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
 
 
-def sound_of(seconds: float) -> NDArray[np.float32]:
-    """Return a quiet tone with a loud click every `CLICK_S`."""
-    time = np.arange(int(seconds * SOUND_HZ)) / SOUND_HZ
-    samples = 0.05 * np.sin(2 * np.pi * 440 * time)
-    samples[:: int(CLICK_S * SOUND_HZ)] = 0.9
+def sound_of(start: int, count: int) -> NDArray[np.float32]:
+    """Return some samples of a quiet tone with a loud click every `CLICK_S`."""
+    place = np.arange(start, start + count)
+    samples = 0.05 * np.sin(2 * np.pi * 440 * place / SOUND_HZ)
+    samples[place % int(CLICK_S * SOUND_HZ) == 0] = 0.9
     return samples.astype(np.float32)
 
 

@@ -16,7 +16,7 @@ import pytest
 from picture_files import saved, scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 PATIENCE_S = 60.0
 Found = TypeVar("Found")
@@ -25,7 +25,11 @@ Found = TypeVar("Found")
 class Web:
     """`upres web` on a free port."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    command = "web"
+
+    def __init__(
+        self, folder: Path, variables: Mapping[str, str] | None = None, /, **settings: str
+    ) -> None:
         given = {
             "DATA_FOLDER": str(folder / "data"),
             "LOG_FORMAT": "json",
@@ -37,8 +41,8 @@ class Web:
         self.log = folder / f"log-{time.monotonic_ns()}"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "upres", "web"],
-                env=os.environ | environment,
+                [sys.executable, "-m", "upres", self.command],
+                env=os.environ | environment | dict(variables or {}),
                 stderr=log,
             )
 

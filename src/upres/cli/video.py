@@ -18,6 +18,7 @@ from upres.config import Settings
 from upres.errors import InputNotReadable, InvalidOption, OutputNotWritable, UpresError
 from upres.image.files import standard_output
 from upres.library import Upscaler
+from upres.models.catalogue import AUTO
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options
 from upres.video.clip import Stretch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from upres.video.transcode import Outcome
 
 _USUAL_FACTOR = 2.0
+_USUAL_MODEL = "fast"
 
 
 @click.command(name="video", short_help="Enlarge a clip.")
@@ -42,7 +44,7 @@ _USUAL_FACTOR = 2.0
 @click.argument("output", metavar="OUT")
 @click.option("--scale", type=float, help="Factor, 1 to 16, any number; 2 by default.")
 @click.option("--height", type=int, help="Or: pixels down, such as 1080.")
-@click.option("--model", default="auto", show_default=True, help="See `upres models list`.")
+@click.option("--model", help="See `upres models list`; fast where it is there, else auto.")
 @click.option("--codec", type=click.Choice(get_args(Codec)), help="By default what OUT's kind has.")
 @click.option("--crf", type=int, help="Quality: lower is better and larger. h264 18, hevc 20.")
 @click.option("--preset", help="The encoder's own word for how slowly it works.")
@@ -74,9 +76,11 @@ def command(source: str, output: str, **options: Any) -> int:
         factor=options["scale"] or (None if options["height"] else _USUAL_FACTOR),
         height=options["height"],
     )
+    workbench = Workbench(Settings.from_environment())
+    usual = _USUAL_MODEL if _USUAL_MODEL in workbench.catalogue.names else AUTO
     upscaler = Upscaler(
-        workbench=Workbench(Settings.from_environment()),
-        model=options["model"],
+        workbench=workbench,
+        model=options["model"] or usual,
         size=size,
         options=Options(tta=options["tta"], soften=options["soften"]),
         runtime=Runtime(
@@ -121,7 +125,7 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
     method = upscaler.method(factor=transcode.factor, pull=pull_shown)
     for note in transcode.notes:
         complain(f"note: {source.name}: {note}")
-    with _progress(source.name) as report:
+    with _kept_told(transcode), _progress(source.name) as report:
         outcome = transcode.run(
             method,
             network=network_use(upscaler.workbench, method, runtime=upscaler.runtime),
@@ -130,6 +134,18 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
         )
     _tell(transcode, outcome, method, json_=options["json_"])
     return 0
+
+
+@contextmanager
+def _kept_told(transcode: Transcode) -> Iterator[None]:
+    """Say what an interrupted or failed run leaves, and what is to be done with it."""
+    try:
+        yield
+    except BaseException:
+        kept = len(transcode.work.finished())
+        if kept:
+            complain(f"{kept} finished segments are kept; --resume goes on from there")
+        raise
 
 
 def _make_way(transcode: Transcode, *, overwrite: bool, resume: bool) -> None:

@@ -110,6 +110,11 @@ class JobTable:
             row = queue.found(tx, job_id)
             return pace.eta_s(tx, row, ahead=queue.ahead_of(row, tx.now))
 
+    def speeds(self) -> dict[str, float]:
+        """Return the recorded output pixels a second, by model; with `+tta` for eight passes."""
+        with self.database.read() as tx:
+            return pace.recorded_paces(tx).px_per_s
+
     def request_cancel(self, job_id: str) -> Job:
         """Cancel a job that waits at once, and one that runs as soon as its worker looks up.
 

@@ -76,6 +76,8 @@ class Assembly:
             stream = pictures.add_to(target)
             copy = BesideCopy(source, target, self.beside.carried, span=self.span, damage=damage)
             stream.metadata.update(_of_the_picture(source, self.clip))
+            if self.encoding.alpha and self.encoding.traits.name == "vp9":
+                stream.metadata["alpha_mode"] = "1"  # else nobody looks for it
             merged = heapq.merge(pictures.packets(stream), copy.packets(), key=itemgetter(0))
             for _, packet in merged:
                 check_cancelled(cancel)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Metadata that describe the old container, not the clip."""
-_OF_THE_CODING = {"encoder", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "alpha_mode"}
+_OF_THE_CODING = {"encoder", "duration", "bps", "number_of_frames", "number_of_bytes"}
 _WITHOUT_ATTACHMENTS = {"mp4", "mov", "webm"}
 
 
@@ -148,6 +148,8 @@ class BesideCopy:
             except av.error.FFmpegError:
                 self._damage.packets += 1
                 return
+            if packet.size and is_cover(packet.stream):
+                packet.pts = packet.dts = 0  # a cover has no time of its own
             stamp = packet.pts if packet.dts is None else packet.dts
             if stamp is None or not packet.size:
                 continue
@@ -179,4 +181,4 @@ def stamp_s(packet: Packet[Any]) -> Fraction:
 
 
 def _kept(metadata: dict[str, str], dropped: set[str]) -> dict[str, str]:
-    return {key: text for key, text in metadata.items() if key not in dropped}
+    return {key: text for key, text in metadata.items() if key.lower() not in dropped}

@@ -42,6 +42,13 @@ _LOOKED_AT = 6
 """Frames looked at in each place."""
 _RATES = (Fraction(1), Fraction(1000))
 _USUAL_RATE = Fraction(25)
+_LOST = {
+    "MASTERING_DISPLAY_METADATA": "HDR metadata of the mastering display",
+    "CONTENT_LIGHT_LEVEL": "HDR metadata of the light level",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "A53_CC": "captions inside the pictures",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,8 @@ class Clip:
     alpha: bool
     interlaced: bool
     colours: Colours
+    lost: tuple[str, ...]
+    """What its frames carry beside their samples that no result will."""
     looks: tuple[tuple[Rows, ...], ...]
     """Some successive pictures each, from several places."""
 
@@ -121,8 +130,13 @@ def _clip(path: Path, container: InputContainer, stream: VideoStream) -> Clip:
         alpha=_alpha(first),
         interlaced=interlaced,
         colours=Colours.of(first, name=path.name),
+        lost=tuple(sorted({_LOST[kind] for kind in _side_data(first) if kind in _LOST})),
         looks=looks,
     )
+
+
+def _side_data(frame: VideoFrame) -> set[str]:
+    return {entry.type.name for entry in frame.side_data}
 
 
 def _bits(frame: VideoFrame) -> int:

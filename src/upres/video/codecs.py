@@ -134,6 +134,10 @@ CONTAINERS: dict[str, tuple[str, tuple[Codec, ...]]] = {
 """By the output's extension: FFmpeg's name and the codecs that go in, the usual one first."""
 
 
+_WITH_ALPHA = {"matroska", "webm"}
+"""Containers that keep what a codec stores beside the pictures."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
     """How a result is encoded, every choice made."""
@@ -195,11 +199,11 @@ def choose_encoding(
     if traits.name not in possible:
         raise UnsupportedVideo(output.name, f"{extension} takes {', '.join(possible)}")
     kept = _kept_bits(traits, bits)
-    if (kept, alpha) not in traits.pixel_formats:
+    if (kept, alpha) not in traits.pixel_formats or (alpha and container not in _WITH_ALPHA):
         what = "transparency" if alpha else f"{bits} bits a sample"
         raise UnsupportedVideo(
             output.name,
-            f"the clip has {what} and {traits.name} here holds none; take --codec "
+            f"the clip has {what} and {traits.name} in {extension} holds none; take --codec "
             + ("vp9 with .webm or ffv1 with .mkv" if alpha and bits == _EIGHT_BITS
                else "ffv1 with .mkv" if alpha else "h264, hevc, av1 or ffv1"),
         )  # fmt: skip

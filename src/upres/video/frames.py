@@ -64,7 +64,8 @@ class Frame:
 
 def decoder_of(stream: VideoStream) -> Any:
     """Return what decodes a stream; VP9 with transparency needs another decoder than usual."""
-    if stream.codec_context.name == "vp9" and stream.metadata.get("alpha_mode") == "1":
+    tags = {key.lower(): text for key, text in stream.metadata.items()}
+    if stream.codec_context.name == "vp9" and tags.get("alpha_mode") == "1":
         decoder = av.CodecContext.create("libvpx-vp9", "r")
         decoder.extradata = stream.codec_context.extradata
         return decoder

@@ -33,15 +33,14 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """Open a video file; raises InputNotReadable and UnreadableVideo."""
     av.logging.set_level(None)
     logging.getLogger("libav").setLevel(logging.CRITICAL)
+    _check_readable(path)
     try:
-        if not path.is_file():
-            reason = "it is a folder" if path.is_dir() else "no such file"
-            raise InputNotReadable(path, reason)
         # the colon of a protocol in a file's name is not one when the path is absolute
         container = av.open(f"file:{path.absolute()}", "r", options=dict(_PROTOCOLS))
-    except OSError as error:
-        raise _told(error, path) from error
-    except (ValueError, IndexError) as error:
+    except av.error.InvalidDataError as error:
+        reason = "it is no video file, or its index is missing"
+        raise UnreadableVideo(path.name, reason) from error
+    except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise UnreadableVideo(path.name, _words(error)) from error
     with container:
         if _PLAYLISTS & set(container.format.name.split(",")):
@@ -49,14 +48,14 @@ def opened(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def _told(error: OSError, path: Path) -> UpresError:
-    if isinstance(error, UpresError):
-        return error
-    if isinstance(error, av.error.FFmpegError) and not isinstance(error, PermissionError):
-        if error.errno == av.error.INVALIDDATA.value or isinstance(error, av.error.EOFError):
-            return UnreadableVideo(path.name, "it is no video file, or its index is missing")
-        return UnreadableVideo(path.name, _words(error))
-    return InputNotReadable(path, (error.strerror or type(error).__name__).lower())
+def _check_readable(path: Path) -> None:
+    """Raise InputNotReadable for what is no file, or may not be read."""
+    if not path.is_file():
+        raise InputNotReadable(path, "it is a folder" if path.is_dir() else "no such file")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputNotReadable(path, _words(error)) from error
 
 
 def _words(error: Exception) -> str:

@@ -20,7 +20,7 @@ from upres.video.assembling import Assembly
 from upres.video.beside import streams_beside
 from upres.video.clip import Stretch, look_at
 from upres.video.codecs import Codec, choose_encoding
-from upres.video.enlarging import Enlarging, calm, still_enough
+from upres.video.enlarging import GEOMETRY, Enlarging, calm, still_enough
 from upres.video.frames import Damage, OnDamage
 from upres.video.making import Making, Progress, Task
 from upres.video.work import Segment, WorkFolder
@@ -144,6 +144,7 @@ class Transcode:
     def notes(self) -> list[str]:
         """What is done with the clip that nobody asked for."""
         notes = list(self.beside.left_out)
+        notes += [f"{what} cannot be carried" for what in self.clip.lost]
         if self.clip.interlaced:
             notes.append("the clip is interlaced; its frames are deinterlaced")
         if self.look.pixel_aspect != self.clip.pixel_aspect:
@@ -229,6 +230,7 @@ class Transcode:
             "stretch": [options.stretch.start_s, options.stretch.end_s],
             "damage": options.on_damage,
             "segment_s": options.segment_s,
+            "geometry": GEOMETRY,
             "picture": [options.picture.tta, options.picture.soften],
             "method": getattr(method, "kernel").name if network is None else "network",  # noqa: B009
         }

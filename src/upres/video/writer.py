@@ -31,6 +31,8 @@ ENCODER_THREADS = 4
 """Always the same number: some encoders' results depend on it, and a run may go on elsewhere."""
 _NUMBERED = Fraction(1, 1000)
 """Time base of segment files, where a frame's time stamp is its number: Matroska keeps that."""
+_AHEAD = 64
+"""Frames that no decoder runs further ahead than."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,8 @@ class SegmentWriter:
             raise EncodingFailed(self._encoding.traits.name, str(error)) from error
         with writing(self._path):
             for packet in packets:
+                # x265's own decoding times are now and then out of order at its end
+                packet.dts = len(self.order) - _AHEAD
                 self.order.append(int(packet.pts or 0))
                 packet.time_base, packet.duration = _NUMBERED, 1
                 self._container.mux(packet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ from upres.service.log import logger
 from upres.upscale.size import DEFAULT_FACTOR
 from upres.web import contract, failures
 from upres.web.batches import ARCHIVE_JOBS, BATCH_PICTURES, BATCH_UPLOADS
-from upres.web.clients import needs
+from upres.web.clients import client, needs
 from upres.web.enlarge import LONGEST_WAIT_S
 from upres.web.offers import LimitsAnswer, ModelAnswer, ModelsAnswer, Pull
 from upres.web.schemas import PREFIX, Failure
@@ -104,13 +105,20 @@ def pulls() -> Pulls:
 def models() -> Any:
     """List the models: those that are installed, and those that can be pulled."""
     workbench = serving().service.workbench
+    speeds = serving().service.table.speeds()
     networks = [
-        _network(name, list(specs), workbench)
+        _network(name, list(specs), workbench, speeds)
         for name, specs in groupby(workbench.catalogue, key=lambda spec: spec.name)
     ]
-    auto = _plain(AUTO, "auto", f"what fits the picture: today always {AUTO_MODEL}")
-    plain = [_plain(name, "interpolation", "interpolation, no network") for name in BASELINES]
-    answer = ModelsAnswer(models=[auto, *networks, *plain], upload_model=upload_model())
+    auto = _plain(AUTO, "auto", f"what fits the picture: today always {AUTO_MODEL}", speeds)
+    plain = [
+        _plain(name, "interpolation", "interpolation, no network", speeds) for name in BASELINES
+    ]
+    answer = ModelsAnswer(
+        models=[auto, *networks, *plain],
+        upload_model=upload_model(),
+        may_pull="models" in client().scopes,
+    )
     return answer, 200, {"Cache-Control": "no-store"}
 
 
@@ -133,7 +141,8 @@ def pull(name: str) -> Any:
     missing = [spec for spec in specs if not workbench.store.installed(spec)]
     if missing:
         pulls().start(name, missing, workbench)
-    return _network(name, specs, workbench), 202, {"Location": f"{PREFIX}/models"}
+    speeds = serving().service.table.speeds()
+    return _network(name, specs, workbench, speeds), 202, {"Location": f"{PREFIX}/models"}
 
 
 @blueprint.get("/limits")
@@ -142,14 +151,18 @@ def pull(name: str) -> Any:
 @blueprint.doc(operation_id="getLimits", responses=contract.problems(401, 403, 500, 503))
 def limits() -> Any:
     """Tell the limits of this server."""
-    answer = LimitsAnswer.of(
+    return limits_now(), 200, {"Cache-Control": "no-cache"}
+
+
+def limits_now() -> LimitsAnswer:
+    """Return the limits of the current application."""
+    return LimitsAnswer.of(
         serving().service.settings,
         wait_s=LONGEST_WAIT_S,
         batch_pictures=BATCH_PICTURES,
         batch_uploads=BATCH_UPLOADS,
         archive_jobs=ARCHIVE_JOBS,
     )
-    return answer, 200, {"Cache-Control": "no-cache"}
 
 
 def upload_model() -> str:
@@ -160,12 +173,14 @@ def upload_model() -> str:
     return service.settings.model_for_upload(edsr_installed=installed)
 
 
-def _network(name: str, specs: list[ModelSpec], workbench: Workbench) -> ModelAnswer:
+def _network(
+    name: str, specs: list[ModelSpec], workbench: Workbench, speeds: Mapping[str, float]
+) -> ModelAnswer:
     known = [(spec, workbench.store.installed(spec)) for spec in specs]
-    return ModelAnswer.network(known, pull=pulls().state(name))
+    return ModelAnswer.network(known, pull=pulls().state(name), px_per_s=speeds.get(name))
 
 
-def _plain(name: str, kind: Any, description: str) -> ModelAnswer:
+def _plain(name: str, kind: Any, description: str, speeds: Mapping[str, float]) -> ModelAnswer:
     return ModelAnswer(
         name=name,
         kind=kind,
@@ -173,5 +188,6 @@ def _plain(name: str, kind: Any, description: str) -> ModelAnswer:
         licence=None,
         installed=True,
         networks=[],
+        output_px_per_s=speeds.get(name),
         pull=None,
     )

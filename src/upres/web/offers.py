@@ -42,11 +42,15 @@ class ModelAnswer(Answer):
     """At every scale that it has."""
     networks: list[NetworkAnswer]
     """By scale; other factors are made from the nearest. None for `auto` and interpolations."""
+    output_px_per_s: float | None
+    """Pixels of results a second, by the jobs of this server; null: none was done with it yet."""
     pull: Pull | None
     """null: none since the service was started."""
 
     @classmethod
-    def network(cls, specs: list[tuple[ModelSpec, bool]], *, pull: Pull | None) -> Self:
+    def network(
+        cls, specs: list[tuple[ModelSpec, bool]], *, pull: Pull | None, px_per_s: float | None
+    ) -> Self:
         """Return a model by its networks, each with whether it is installed."""
         first, _ = specs[0]
         return cls(
@@ -59,6 +63,7 @@ class ModelAnswer(Answer):
                 NetworkAnswer(scale=spec.scale, bytes=spec.file.bytes, installed=installed)
                 for spec, installed in specs
             ],
+            output_px_per_s=px_per_s,
             pull=pull,
         )
 
@@ -69,6 +74,8 @@ class ModelsAnswer(Answer):
     models: list[ModelAnswer]
     upload_model: str
     """What `POST /upload` uses."""
+    may_pull: bool
+    """Whether this client may have models downloaded."""
 
 
 class LimitsAnswer(Answer):

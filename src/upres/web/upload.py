@@ -1,4 +1,4 @@
-"""`POST /upload`: three times the size, as JPEG, in one request; and `GET /`, a form for it.
+"""`POST /upload`: three times the size, as JPEG, in one request.
 
 What this endpoint takes and gives is settled: the field `image`, JPEG of quality 95 back, 400
 without a file. Everything that can be chosen is in `/api/v1`.
@@ -9,19 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import render_template
 
-from upres.image.formats import INPUT_FORMATS
 from upres.jobs.job import UNFINISHED
 from upres.web import contract, failures, results
 from upres.web.catalogue import upload_model
 from upres.web.clients import needs
 from upres.web.enlarge import not_in_time, waited
-from upres.web.incoming import FIELD, accept, form_upload, idempotency_key
+from upres.web.incoming import accept, form_upload, idempotency_key
 from upres.web.jobs import address
 from upres.web.limits import charge_request
 from upres.web.options import PictureOptions
-from upres.web.serving import serving
 
 SCALE = 3
 QUALITY = 95
@@ -29,20 +26,6 @@ WAIT_S = 600
 """After so long the client is told where the job is."""
 
 blueprint = APIBlueprint("upload", __name__, tag="Upload")
-
-
-@blueprint.get("/")
-@blueprint.doc(hide=True)
-def form() -> Any:
-    """Show the form, which works without scripts."""
-    return render_template(
-        "form.html",
-        field=FIELD,
-        scale=SCALE,
-        formats=", ".join(name.upper() for name in INPUT_FORMATS),
-        megabytes=serving().service.settings.upload_bytes // 1_000_000,
-        key_needed=serving().service.settings.api_keys_required,
-    )
 
 
 @blueprint.post("/upload")

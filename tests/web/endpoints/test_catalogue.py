@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from endpoint_cases import form, problem, submitted
+from endpoint_cases import done, form, problem, submitted
 
 from upres.errors import DownloadFailed
 from upres.models.catalogue import Catalogue
@@ -44,6 +44,15 @@ def pulled(client: Reader, name: str) -> dict[str, Any]:
     return there
 
 
+@pytest.mark.usefixtures("worker")
+def test_speeds_are_those_of_the_jobs(client: Reader, photo: bytes) -> None:
+    """Of each model its own; before the first job none is told."""
+    assert model(client, "bicubic")["output_px_per_s"] is None
+    done(client, submitted(client, photo))
+    assert model(client, "bicubic")["output_px_per_s"] > 0
+    assert model(client, "lanczos")["output_px_per_s"] is None
+
+
 def test_every_name_is_listed(client: Reader) -> None:
     """Once, with what it is."""
     answer = client.get(MODELS).json
@@ -64,6 +73,7 @@ def test_every_name_is_listed(client: Reader) -> None:
         "licence": None,
         "installed": True,
         "networks": [],
+        "output_px_per_s": None,
         "pull": None,
     }
 

@@ -1,0 +1,1 @@
+"""Programs behind `make prove-video`, one for each matter."""

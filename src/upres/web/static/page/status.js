@@ -1,0 +1,112 @@
+// What is said about the picture on the table: progress, what ran, what went wrong and what to do.
+
+import { bytes, factor, has, number, percent, seconds, size, t } from "./words.js";
+import { isOpen } from "./pictures.js";
+
+const by = (id) => document.getElementById(id);
+
+const waited = (job) => (new Date(job.finished) - new Date(job.started)) / 1000;
+
+// A sentence about a run, for the caption, its card and the screen reader.
+export function sentence(run) {
+  const { job } = run;
+  const left = job?.eta_s ? t("left", { time: seconds(job.eta_s) }) : "";
+  const said = {
+    looking: () => t("looking"),
+    waiting: () => t("waiting"),
+    sending: () => t("sending", { part: percent(run.sent) }),
+    held: () => t("held", { time: seconds(Math.max(1, (run.again - Date.now()) / 1000)) }),
+    queued: () => (job.position > 1 ? t("queued", { n: number(job.position - 1) }) : t("next")),
+    running: () => (job.cancel_requested ? t("cancelling") : t("running", { part: percent(job.progress) })),
+    cancelled: () => t("cancelled"),
+    failed: () => t("failed"),
+    expired: () => t("expired"),
+    lost: () => t("expired"),
+    done: () => t("done"),
+  }[run.state]();
+  return isOpen(run) && left && !job?.cancel_requested ? `${said}${t("comma")}${left}` : said;
+}
+
+// What ran: models, sizes, seconds; and only what the server told.
+function facts(picture, run) {
+  const { result, options } = run.job;
+  const before = picture.width ? `${size(picture.width, picture.height)} → ` : "";
+  const times = options.scale ? ` (${factor(options.scale)})` : "";
+  const parts = [
+    `${before}${size(result.width, result.height)}${times}`,
+    `${result.format.toUpperCase()} ${bytes(result.bytes)}`,
+    t("with_model", { model: options.model }) + (options.tta ? " + TTA" : ""),
+    run.job.started ? seconds(waited(run.job)) : t("cached"),
+  ];
+  return parts.join(" · ");
+}
+
+export function problemText({ code, detail }) {
+  const known = `problem_${code.replaceAll("-", "_")}`;
+  return has(known) ? { own: t(known), detail } : { own: "", detail };
+}
+
+function message(run) {
+  const title = { failed: t("failed_title"), expired: t("expired_title"), lost: t("expired_title"), cancelled: t("cancelled_title") }[run.state];
+  if (!title) return null;
+  const box = document.createDocumentFragment();
+  const head = document.createElement("h2");
+  head.textContent = title;
+  const text = document.createElement("p");
+  if (run.state === "failed" && run.problem) {
+    const { own, detail } = problemText(run.problem);
+    text.textContent = own || (/[.\u3002]$/.test(detail) ? detail : `${detail}.`);
+    box.append(head, text);
+    if (own && detail) {
+      const small = document.createElement("p");
+      Object.assign(small, { className: "detail", lang: "en", textContent: detail });
+      box.append(small);
+    }
+  } else {
+    text.textContent = run.state === "cancelled" ? t("cancelled_say") : t("expired_say");
+    box.append(head, text);
+  }
+  return box;
+}
+
+const WORDS = { unseen: "unseen", no_source: "no_source", large: "large" };
+
+// `word` is what the viewer has to say about what it can show.
+export function show(picture, run, word = "") {
+  by("name").textContent = picture.name;
+  by("facts").textContent = run.state === "done" ? facts(picture, run) : sentence(run);
+  const open = isOpen(run);
+  const bar = by("bar");
+  bar.hidden = !open;
+  const part = run.state === "running" ? run.job.progress : run.state === "sending" ? run.sent : null;
+  if (part === null) bar.removeAttribute("value");
+  else bar.value = part;
+  by("cancel").hidden = !open || run.state === "looking";
+  by("cancel").disabled = Boolean(run.job?.cancel_requested);
+  by("retry").hidden = !["failed", "cancelled", "expired", "lost"].includes(run.state);
+  const box = by("message"), said = message(run);
+  if (said) box.replaceChildren(said);
+  else if (WORDS[word] && word !== "no_source") {
+    const text = document.createElement("p");
+    text.textContent = open && word === "unseen" ? t("unseen_source") : t(WORDS[word]);
+    box.replaceChildren(text);
+    if (word === "large") {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", id: "whole", textContent: t("large_show") });
+      box.append(button);
+    }
+  }
+  box.hidden = !said && (!WORDS[word] || word === "no_source");
+  box.classList.toggle("corner", word === "large");
+  if (word === "no_source" && run.state === "done") by("facts").textContent += ` · ${t("no_source")}`;
+}
+
+// One polite sentence at a time, only when something that matters has changed.
+let last = "";
+export function announce(picture, run) {
+  const tenth = run.state === "running" ? Math.floor(run.job.progress * 4) : "";
+  const now = `${picture.id} ${run.id} ${run.state} ${tenth}`;
+  if (now === last || run.state === "looking") return;
+  last = now;
+  by("live").textContent = `${picture.name}: ${sentence(run)}`;
+}
