@@ -48,11 +48,6 @@ prove-video: $(READY)
 prove-deploy: $(READY)
 	$(BIN)/python -m proofs.deploy
 
-# make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
-# Writes proofs/video/*.json; takes about half an hour.
-prove-video: $(READY)
-	$(BIN)/python -m proofs.video
-
 # make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.
 DATA ?= ../shared/train
 train: .venv/training-ready
