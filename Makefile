@@ -48,6 +48,7 @@ prove-video: $(READY)
 prove-deploy: $(READY)
 	$(BIN)/python -m proofs.deploy
 
+# make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
 # make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.
 DATA ?= ../shared/train
 train: .venv/training-ready
