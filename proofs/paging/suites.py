@@ -60,6 +60,8 @@ def _told(case: ET.Element) -> dict[str, Any]:
         "verdict": wrong or "passed",
         "seconds": round(float(case.get("time", 0)), 1),
     }
+    if wrong:
+        told["said"] = str(case.find(wrong).get("message"))[:500]  # type: ignore[union-attr]
     for noted in case.iter("property"):
         told[str(noted.get("name"))] = noted.get("value")
     return told
