@@ -28,7 +28,11 @@ def run(*places: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.xml"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *places],
+            [
+                *(sys.executable, "-m", "pytest", "-q"),
+                *("-o", "junit_family=xunit1", f"--junitxml={report}"),
+                *places,
+            ],
             cwd=ROOT,
             capture_output=True,
             text=True,
