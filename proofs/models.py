@@ -9,7 +9,15 @@ from __future__ import annotations
 import sys
 
 from proofs.core import pull_models
-from proofs.family import benchmarks, degraded, old_photographs, rebuild, soundness, speed
+from proofs.family import (
+    benchmarks,
+    degraded,
+    figures,
+    old_photographs,
+    rebuild,
+    soundness,
+    speed,
+)
 from proofs.record import ROOT, Measure, run_bars
 
 FOLDER = ROOT / "proofs" / "models"
@@ -52,6 +60,7 @@ BARS: dict[str, tuple[Measure, str]] = {
         speed.measure,
         "pixels per second in ONNX Runtime and OpenVINO: lite 45 times edsr's, fast 350 times",
     ),
+    "figures": (figures.measure, "the pictures of docs/quality.md are drawn, with their numbers"),
     "rebuild": (
         rebuild.measure,
         "a fresh clone: make train MODEL=fast-x3 MINUTES=10 passes 32.6 dB on Set5",
