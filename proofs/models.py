@@ -62,7 +62,7 @@ BARS: dict[str, tuple[Measure, str]] = {
     ),
     "crops": (
         figures.measure_crops,
-        "crops of the example by bicubic, FSRCNN, EDSR and all of ours",
+        "crops of the example: bicubic, FSRCNN, EDSR, all of ours",
     ),
     "plot": (figures.measure_plot, "PSNR-Y against milliseconds, all of ours in it"),
     "rebuild": (
