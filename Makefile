@@ -53,7 +53,7 @@ prove-speed: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(NAMES)
 
-# Writes proofs/page/*.json in a real browser; takes about three minutes.
+# Writes proofs/page/*.json in a real browser; takes about five minutes.
 prove-page: $(READY)
 	$(BIN)/python -m proofs.page
 

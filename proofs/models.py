@@ -9,7 +9,15 @@ from __future__ import annotations
 import sys
 
 from proofs.core import pull_models
-from proofs.family import benchmarks, degraded, old_photographs, rebuild, soundness, speed
+from proofs.family import (
+    benchmarks,
+    degraded,
+    figures,
+    old_photographs,
+    rebuild,
+    soundness,
+    speed,
+)
 from proofs.record import ROOT, Measure, run_bars
 
 FOLDER = ROOT / "proofs" / "models"
@@ -52,6 +60,11 @@ BARS: dict[str, tuple[Measure, str]] = {
         speed.measure,
         "pixels per second in ONNX Runtime and OpenVINO: lite 45 times edsr's, fast 350 times",
     ),
+    "crops": (
+        figures.measure_crops,
+        "crops of the example: bicubic, FSRCNN, EDSR, all of ours",
+    ),
+    "plot": (figures.measure_plot, "PSNR-Y against milliseconds, all of ours in it"),
     "rebuild": (
         rebuild.measure,
         "a fresh clone: make train MODEL=fast-x3 MINUTES=10 passes 32.6 dB on Set5",

@@ -19,7 +19,7 @@ SCALE = 3
 TIMES_EDSR = {"lite": 45, "fast": 350}
 _ENGINES = ("onnxruntime", "openvino")
 _ROUNDS = 5
-_TURN_S = 0.3
+_TURN_S = 1.0
 
 
 def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - the tile is fixed

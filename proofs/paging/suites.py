@@ -28,7 +28,11 @@ def run(*places: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.xml"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *places],
+            [
+                *(sys.executable, "-m", "pytest", "-q"),
+                *("-o", "junit_family=xunit1", f"--junitxml={report}"),
+                *places,
+            ],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -60,6 +64,8 @@ def _told(case: ET.Element) -> dict[str, Any]:
         "verdict": wrong or "passed",
         "seconds": round(float(case.get("time", 0)), 1),
     }
+    if wrong:
+        told["said"] = str(case.find(wrong).get("message"))[:500]  # type: ignore[union-attr]
     for noted in case.iter("property"):
         told[str(noted.get("name"))] = noted.get("value")
     return told
