@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def _naive(clip: Path, output: Path, folder: Path) -> None:
             if large is None:
                 large = target.add_stream("libx264", rate=25, options=_OPTIONS)
                 large.width, large.height, large.pix_fmt = scaled.width, scaled.height, "yuv420p"
-            scaled.pts, scaled.time_base = None, None
+            scaled.pts, scaled.time_base = number, Fraction(1, 25)
             target.mux(large.encode(scaled))
             path.unlink()
             result.unlink()

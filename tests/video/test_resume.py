@@ -170,3 +170,48 @@ def test_cancelling_takes_less_than_a_second(enlarge: Enlarge, tmp_path: Path) -
     with pytest.raises(Cancelled):
         enlarge(clip, "out.mkv", cancel=cancel)
     assert time.monotonic() - wished[-1] < 1
+
+
+def test_a_run_that_finished_no_segment_leaves_nothing(enlarge: Enlarge, tmp_path: Path) -> None:
+    """And one that was killed that early is begun anew without being asked."""
+    clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=100))
+    with pytest.raises(Cancelled):
+        enlarge(clip, "out.mkv", cancel=lambda: True)
+    assert not (tmp_path / "out.mkv.upres").exists()
+    work = tmp_path / "out.mkv.upres"
+    work.mkdir()
+    for name in ("plan.json", "part.mkv", "lock"):
+        (work / name).write_bytes(b"half")
+    _, outcome = enlarge(clip, "out.mkv")
+    assert outcome.resumed == 0
+    assert not work.exists()
+
+
+def test_two_runs_do_not_make_one_result(enlarge: Enlarge, tmp_path: Path) -> None:
+    """The second is told of the first, and does it no harm."""
+    clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=100))
+    told: list[str] = []
+
+    def meanwhile(_: Progress) -> None:
+        if not told:
+            with pytest.raises(OutputNotWritable, match="another run is making it") as caught:
+                enlarge(clip, "out.mkv", resume=True)
+            told.append(str(caught.value))
+
+    _, outcome = enlarge(clip, "out.mkv", progress=meanwhile)
+    assert told
+    assert outcome.frames == 100
+
+
+def test_what_lies_in_the_work_folder_and_is_not_ours_stays(
+    enlarge: Enlarge, tmp_path: Path
+) -> None:
+    """A folder of that name may be somebody's."""
+    clip = write_clip(tmp_path / "clip.mp4")
+    work = tmp_path / "out.mkv.upres"
+    work.mkdir()
+    (work / "letter.txt").write_text("mine", "utf-8")
+    with pytest.raises(OutputNotWritable, match="has other files in it"):
+        enlarge(clip, "out.mkv")
+    assert (work / "letter.txt").read_text("utf-8") == "mine"
+    assert not (tmp_path / "out.mkv").exists()

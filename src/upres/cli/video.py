@@ -125,7 +125,7 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
     method = upscaler.method(factor=transcode.factor, pull=pull_shown)
     for note in transcode.notes:
         complain(f"note: {source.name}: {note}")
-    with _progress(source.name) as report:
+    with _kept_told(transcode), _progress(source.name) as report:
         outcome = transcode.run(
             method,
             network=network_use(upscaler.workbench, method, runtime=upscaler.runtime),
@@ -134,6 +134,18 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
         )
     _tell(transcode, outcome, method, json_=options["json_"])
     return 0
+
+
+@contextmanager
+def _kept_told(transcode: Transcode) -> Iterator[None]:
+    """Say what an interrupted or failed run leaves, and what is to be done with it."""
+    try:
+        yield
+    except BaseException:
+        kept = len(transcode.work.finished())
+        if kept:
+            complain(f"{kept} finished segments are kept; --resume goes on from there")
+        raise
 
 
 def _make_way(transcode: Transcode, *, overwrite: bool, resume: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -22,6 +22,8 @@ from upres.errors import OutputNotWritable
 from upres.video.opening import writing
 
 _PLAN = "plan.json"
+_LEFT = re.compile(r"(plan\.json|\d{6}\.(json|mkv)|part\.mkv)(\.part)?")
+"""What runs leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,34 +61,46 @@ class WorkFolder:
     def held(
         self, key: str, decisions: Mapping[str, Any], *, resume: bool
     ) -> Iterator[dict[str, Any]]:
-        """Prepare the folder and keep other runs out of it while the block runs."""
-        decided = self._prepared(key, decisions, resume=resume)
+        """Keep the folder for one run while the block runs, and give the decisions in force.
+
+        They are those of an earlier run where this one goes on with it. A block that fails leaves
+        the folder only where a segment is finished. Raises OutputNotWritable where there is other,
+        or unasked-for, work.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            names = {path.name for path in self.folder.iterdir()} - {"lock"}
+        if not all(map(_LEFT.fullmatch, names)):
+            raise OutputNotWritable(self.output, f"{self.folder.name} has other files in it")
+        try:
+            with self._locked():
+                yield self._prepared(key, decisions, resume=resume)
+        except BaseException:
+            self._dropped_if_empty()
+            raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         lock = FileLock(self.folder / "lock", blocking=False)
         try:
             lock.acquire()
         except Timeout as error:
             raise OutputNotWritable(self.output, "another run is making it") from error
         try:
-            yield decided
+            yield
         finally:
             lock.release()
 
     def _prepared(self, key: str, decisions: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
-        """Make the folder, or take up what an earlier run with the same key left.
-
-        Returns the decisions in force: the earlier run's. Raises OutputNotWritable where there is
-        other or unasked-for work.
-        """
-        if self.begun and resume:
-            return self._taken_up(key)
-        if self.begun:
+        if self.finished():
+            if resume:
+                return self._taken_up(key)
             raise OutputNotWritable(
                 self.output,
                 f"{self.folder.name} has an unfinished run; --resume continues it, "
                 "--overwrite begins anew",
             )
         with writing(self.folder):
-            self.folder.mkdir(parents=True)
             self._write(_PLAN, {"key": key, "decisions": dict(decisions)})
         return dict(decisions)
 
@@ -154,10 +168,26 @@ class WorkFolder:
         return segment
 
     def remove(self) -> None:
-        """Delete the folder and what is in it."""
+        """Delete the folder and what a run left in it; raises OutputNotWritable while one runs."""
+        if self.begun:
+            with self._locked():
+                self._emptied()
+            with writing(self.folder):
+                (self.folder / "lock").unlink(missing_ok=True)
+                self.folder.rmdir()
+
+    def _dropped_if_empty(self) -> None:
+        """Delete the folder where nothing in it is worth going on with."""
+        with suppress(OSError, OutputNotWritable):
+            if self.begun and not self.finished():
+                self.remove()
+
+    def _emptied(self) -> None:
+        """Delete what runs leave, and nothing else that may lie there; the lock stays."""
         with writing(self.folder):
-            if self.begun:
-                shutil.rmtree(self.folder)
+            for path in list(self.folder.iterdir()):
+                if _LEFT.fullmatch(path.name):
+                    path.unlink()
 
     def _path(self, number: int, extension: str) -> Path:
         return self.folder / f"{number:06}.{extension}"
