@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: bench serve demo test check fix docs lock prove-core prove-pictures prove-service prove-deploy prove-video train clean
+.PHONY: bench serve demo test check fix docs lock prove-core prove-pictures prove-service prove-deploy prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -48,6 +48,10 @@ prove-video: $(READY)
 # Peers are installed into .venv/peers: they need node and npm, and Debian's libvulkan1 and libomp5.
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(NAMES)
+
+# Writes proofs/models/*.json; takes about an hour, and `rebuild` trains for ten minutes of it.
+prove-models: $(READY)
+	$(BIN)/python -m proofs.models
 
 # Writes proofs/deploy/*.json; takes a few minutes. Needs nginx; the image's steps need root.
 prove-deploy: $(READY)
