@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: bench serve demo test check fix docs lock prove-core prove-pictures prove-service prove-deploy prove-video prove-models train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-deploy prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -44,11 +44,6 @@ prove-service: $(READY)
 prove-video: $(READY)
 	$(BIN)/python -m proofs.video
 
-# Writes proofs/speed/*.json and docs/images/bench-*.png; NAMES="roofline pixels" runs only those.
-# Peers are installed into .venv/peers: they need node and npm, and Debian's libvulkan1 and libomp5.
-bench: $(READY)
-	$(BIN)/python -m benchmarks $(NAMES)
-
 # Writes proofs/models/*.json; takes about an hour, and `rebuild` trains for ten minutes of it.
 prove-models: $(READY)
 	$(BIN)/python -m proofs.models
@@ -72,6 +67,12 @@ lock:
 	$(LOCK) pyproject.toml --extra bench --extra postgres --extra redis --extra service --extra video --group dev --output-file requirements/dev.lock
 	$(LOCK) pyproject.toml --extra postgres --extra redis --extra service --constraint requirements/dev.lock --output-file requirements/service.lock
 	echo hatchling | $(LOCK) - --constraint requirements/dev.lock --output-file requirements/build.lock
+
+# Writes proofs/speed/*.json and docs/images/bench-*.png; NAMES="roofline pixels" runs only those.
+# Peers are installed into .venv/peers: they need node and npm, and Debian's libvulkan1 and libomp5.
+.PHONY: bench
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(NAMES)
 
 clean:
 	rm -rf .venv demo-out dist
