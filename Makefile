@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-deploy prove-video prove-models train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-page prove-deploy prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -43,6 +43,10 @@ prove-service: $(READY)
 # Writes proofs/video/*.json; takes about half an hour.
 prove-video: $(READY)
 	$(BIN)/python -m proofs.video
+
+# Writes proofs/page/*.json in a real browser; takes about five minutes.
+prove-page: $(READY)
+	$(BIN)/python -m proofs.page
 
 # Writes proofs/models/*.json; takes about an hour, and `rebuild` trains for ten minutes of it.
 prove-models: $(READY)
