@@ -179,14 +179,14 @@ def _starts(left_out: dict[str, str]) -> Iterable[tuple[str, int, Callable[[], _
             continue
         words = ["node", "peers.mjs", f"@upscalerjs/esrgan-{size}", str(factor), str(_THREADS)]
         yield name, factor, lambda words=words: _Child(words, folder=_PEERS)  # type: ignore[misc]
-    for model in ("models-upconv_7_photo", "models-cunet"):
-        name = f"waifu2x-ncnn {model.removeprefix('models-')} x2 (CPU)"
-        python, reason = _python_peers()
-        if reason:
-            left_out[name] = reason
-            continue
-        words = [python, str(_HERE / "peer_ncnn.py"), model, str(_THREADS)]
-        yield name, 2, lambda words=words: _Child(words, folder=_PEERS)  # type: ignore[misc]
+    # Its default, models-cunet, makes garbage of photographs on this wheel's CPU path (8 dB).
+    model, name = "models-upconv_7_photo", "waifu2x-ncnn upconv_7_photo x2 (CPU)"
+    python, reason = _python_peers()
+    if reason:
+        left_out[name] = reason
+    else:
+        command = [python, str(_HERE / "peer_ncnn.py"), model, str(_THREADS)]
+        yield name, 2, lambda: _Child(command, folder=_PEERS)
 
 
 def _node_peers() -> str:

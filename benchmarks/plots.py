@@ -21,7 +21,7 @@ def draw(folder: Path, images: Path) -> Iterator[Path]:
         numbers = json.loads(source.read_text("utf-8"))["numbers"]
         if "error" in numbers:
             continue
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        figure = Figure(figsize=(10, 5), layout="constrained")
         drawing(figure, numbers)
         path = images / f"bench-{name}.png"
         figure.savefig(path, dpi=_DPI)
