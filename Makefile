@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-video train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-deploy prove-video train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -25,6 +25,7 @@ fix: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/command_reference.py
+	$(BIN)/python docs/openapi_reference.py
 	$(BIN)/python docs/service_reference.py
 
 # Writes proofs/core/*.json; takes about half an hour, longer on a busy machine.
@@ -47,6 +48,10 @@ prove-video: $(READY)
 prove-speed: $(READY)
 	$(BIN)/python -m proofs.speed
 
+# Writes proofs/deploy/*.json; takes a few minutes. Needs nginx; the image's steps need root.
+prove-deploy: $(READY)
+	$(BIN)/python -m proofs.deploy
+
 # make train MODEL=fast-x3 MINUTES=10: the whole of a training in ten minutes, and the model file.
 # make train MODEL=lite-x3: begins or continues the long run. DATA="DIR DIR" names other pictures.
 DATA ?= ../shared/train
@@ -54,11 +59,14 @@ train: .venv/training-ready
 	$(BIN)/python -m training.train --config training/configs/$(or $(MODEL),$(error give MODEL=, a name in training/configs)).toml \
 	  $(foreach folder,$(DATA),--data $(folder)) $(if $(MINUTES),--minutes $(MINUTES) --fit)
 
-# Needs uv, and write the locks anew from pyproject.toml.
+# Needs uv, and writes the locks anew from pyproject.toml: of development, and of the image.
 UV ?= uv
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock" --quiet
 lock:
-	$(UV) pip compile pyproject.toml --extra bench --extra postgres --extra redis --extra service --extra video --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements/dev.lock
+	$(LOCK) pyproject.toml --extra bench --extra postgres --extra redis --extra service --extra video --group dev --output-file requirements/dev.lock
+	$(LOCK) pyproject.toml --extra postgres --extra redis --extra service --constraint requirements/dev.lock --output-file requirements/service.lock
+	echo hatchling | $(LOCK) - --constraint requirements/dev.lock --output-file requirements/build.lock
 
 clean:
 	rm -rf .venv demo-out dist

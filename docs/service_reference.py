@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upres.service.settings import CONFIG, PREFIX, UPLOAD_MODEL, ServiceSettings
+from upres.service.given import CONFIG, PREFIX, UPLOAD_MODEL
+from upres.service.settings import ServiceSettings
 
 PAGE = Path(__file__).parent / "reference" / "service-settings.md"
 GROUPS = {

@@ -57,7 +57,7 @@ FENCES = {
     "PIL": ("compare", "image.bmp", "library", "sandbox.child"),
     "platformdirs": ("config", "service.settings"),
     "prometheus_client": ("web.operations",),
-    "pydantic": ("service.settings", "web"),
+    "pydantic": ("service.given", "service.settings", "web"),
     "pypi_simple": ("models",),
     "pyvips": ("image",),
     "rich": ("cli",),

@@ -16,8 +16,10 @@ from platformdirs import user_data_path
 from pydantic import SecretStr
 
 from upres.errors import InvalidOption
-from upres.service import settings as service
-from upres.service.settings import PREFIX, ServiceSettings
+from upres.service import given as service
+from upres.service import settings as settings_module
+from upres.service.given import PREFIX
+from upres.service.settings import ServiceSettings
 
 FIELDS = tuple(ServiceSettings.model_fields)
 SECRET = "horse-battery-staple"  # noqa: S105 - it is a test's
@@ -25,6 +27,7 @@ OTHER: dict[str, Any] = {
     "listen_host": "0.0.0.0",  # noqa: S104 - nothing listens
     "listen_port": 0,
     "proxies": 2,
+    "nginx": False,
     "allowed_hosts": "upres.example,[fd00::5]",
     "allow_pull": False,
     "web_threads": 40,
@@ -86,6 +89,7 @@ WRONG: dict[str, list[str]] = {
     "output_megapixels_per_minute": ["199"],
     "sse_streams": ["24", "-1"],
     "api_keys_required": ["true"],
+    "nginx": ["true"],
 }
 
 
@@ -206,6 +210,11 @@ def test_keys_can_be_required_where_there_are_some(tmp_path: Path) -> None:
     assert chosen.api_keys_required
 
 
+def test_nginx_can_be_relied_on_where_it_is() -> None:
+    """Whoever came past it would get empty answers."""
+    assert settings(nginx="yes", proxies=1).nginx
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     """Of variables and file, each once, and nothing that is right."""
     file = tmp_path / "service.toml"
@@ -307,7 +316,7 @@ class TestSecrets:
         """The list by which errors are masked is that of the fields' kinds."""
         kinds = {name: field.annotation for name, field in ServiceSettings.model_fields.items()}
         secret = {name for name, kind in kinds.items() if SecretStr in (kind, *get_args(kind))}
-        assert secret == set(service._SCHEMES)
+        assert secret == set(settings_module._SCHEMES)
 
     def test_they_reach_worker_processes(self) -> None:
         """Settings travel whole."""

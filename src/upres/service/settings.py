@@ -8,11 +8,7 @@ unset one.
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from operator import ge
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -29,20 +25,13 @@ from pydantic import (
 )
 
 from upres.errors import InvalidOption
-
-PREFIX = "UPRES_SERVICE_"
-CONFIG = f"{PREFIX}CONFIG"
-UPLOAD_MODEL = "UPRES_UPLOAD_MODEL"
-"""A second name of one setting; `UPRES_SERVICE_UPLOAD_MODEL` counts before it."""
+from upres.service.given import CONFIG, HIDDEN, from_file, from_variables, mistakes_of
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=1)]
 Pixels = Annotated[int, Field(ge=1)]
 
-_KUBERNETES = re.compile(rf"{PREFIX}(HOST|PORT)(_\w+)?")
-"""What Kubernetes sets in every container where its cluster has a service named `upres`."""
-_HIDDEN = "***"
 _SCHEMES = {"database_url": ("sqlite", "postgresql"), "rate_limit_url": ("redis", "rediss")}
 """The settings that may hold a password, and how they may begin."""
 _ROOM_FOR_ONE = "output_pixels", ge, "at least output_pixels"
@@ -52,6 +41,7 @@ _RELATIONS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
         lambda required, file: not required or file is not None,
         "false without api_keys_file",
     ),
+    "nginx": ("proxies", lambda on, proxies: not on or proxies > 0, "false without proxies"),
     "heartbeat_s": ("lease_s", lambda beat, lease: 2 * beat <= lease, "at most half of lease_s"),
     "sse_streams": ("web_threads", lambda own, all_: own < all_, "less than web_threads"),
     "queued_pixels": _ROOM_FOR_ONE,
@@ -82,6 +72,8 @@ class ServiceSettings(BaseModel):
     """port; 0 takes a free one"""
     proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """reverse proxies on the way, exactly: so many addresses of `X-Forwarded-For` are believed"""
+    nginx: bool = False
+    """nginx, set up as in `deploy/nginx`, sends files, and asks anew where a process ends"""
     allowed_hosts: Annotated[str | None, Field(pattern=r"^[\w.:\[\]-]+(,[\w.:\[\]-]+)*$")] = None
     """names it answers to beside `localhost`, with commas between; unset: any, unless local"""
     allow_pull: bool = True
@@ -163,13 +155,14 @@ class ServiceSettings(BaseModel):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read variables and file; raises InvalidOption naming all that is wrong in either."""
-        given, mistakes = _from_file(environment.get(CONFIG, ""))
-        given |= _from_variables(environment)
+        given, mistakes = from_file(environment.get(CONFIG, ""))
+        given |= from_variables(environment)
         settings = None
         try:
             settings = cls.model_validate({field: value for field, (_, value) in given.items()})
         except ValidationError as error:
-            mistakes += _mistakes(error, {field: name for field, (name, _) in given.items()})
+            names = {field: name for field, (name, _) in given.items()}
+            mistakes += mistakes_of(error, names, known=cls.model_fields, secret=_SCHEMES)
         if mistakes or settings is None:  # raised here, where no error with secrets is its context
             first, *others = mistakes
             expected = "; ".join([first.expected, *map(str, others)])
@@ -221,78 +214,11 @@ class ServiceSettings(BaseModel):
         return value
 
 
-@dataclass(frozen=True)
-class _Mistake:
-    name: str
-    """Of the variable, or of the key in the file."""
-    value: object
-    expected: str
-
-    def __str__(self) -> str:
-        return f"{self.name} is {self.value!r}; expected {self.expected}"
-
-
-_Given = dict[str, tuple[str, Any]]
-"""By field: how it was named where it was set, and the value."""
-
-
-def _from_variables(environment: Mapping[str, str]) -> _Given:
-    in_kubernetes = "KUBERNETES_SERVICE_HOST" in environment
-    given: _Given = {}
-    if environment.get(UPLOAD_MODEL):
-        given["upload_model"] = UPLOAD_MODEL, environment[UPLOAD_MODEL]
-    for name, text in environment.items():
-        if not name.startswith(PREFIX) or name == CONFIG or not text:
-            continue
-        if not (in_kubernetes and _KUBERNETES.fullmatch(name)):
-            given[name.removeprefix(PREFIX).lower()] = name, text
-    return given
-
-
-def _from_file(path: str) -> tuple[_Given, list[_Mistake]]:
-    if not path:
-        return {}, []
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            values = tomllib.load(file)
-    except RuntimeError as error:  # no such user's ~
-        return {}, [_Mistake(CONFIG, path, f"a file that can be read ({error})")]
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        return {}, [_Mistake(CONFIG, path, f"a file that can be read ({reason})")]
-    except ValueError as error:
-        reason = str(error).splitlines()[0]
-        return {}, [_Mistake(CONFIG, path, f"a TOML file ({reason})")]
-    return {field: (f"{field} in {path}", value) for field, value in values.items()}, []
-
-
-def _mistakes(error: ValidationError, names: Mapping[str, str]) -> list[_Mistake]:
-    mistakes = []
-    for one in error.errors(include_url=False, include_context=False):
-        field = str(one["loc"][0])
-        name = names.get(field, PREFIX + field.upper())
-        if one["type"] == "extra_forbidden":
-            mistakes.append(_Mistake(name, _HIDDEN, f"the name of a setting{_hint(name, field)}"))
-        elif one["type"] != "default_factory_not_called":  # what it follows from is wrong, and told
-            value = _HIDDEN if field in _SCHEMES else one["input"]
-            expected = one["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            mistakes.append(_Mistake(name, value, expected))
-    return mistakes
-
-
-def _hint(name: str, field: str) -> str:
-    known = list(ServiceSettings.model_fields)
-    near = get_close_matches(field, known, n=1) or [one for one in known if field in one]
-    if not near:
-        return ""
-    return f" such as {PREFIX + near[0].upper() if name.startswith(PREFIX) else near[0]}"
-
-
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         url = value.get_secret_value()
         scheme = url.partition("://")[0]
-        return url if scheme.startswith("sqlite") else f"{scheme}://{_HIDDEN}"
+        return url if scheme.startswith("sqlite") else f"{scheme}://{HIDDEN}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -9,7 +9,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from upres.jobs.job import UNFINISHED, Job
-from upres.web import contract, failures, results
+from upres.web import contract, failures, nginx, results
 from upres.web.clients import client, needs
 from upres.web.connections import presence
 from upres.web.incoming import accepted
@@ -57,14 +57,21 @@ def waited(job: Job, *, timeout_s: float) -> Job:
 
 
 def not_in_time(job: Job) -> Response:
-    """Return the problem that answers a wait which was in vain; the job stays."""
+    """Return the problem that answers a wait which was in vain; the job stays.
+
+    Its client does not see it where nginx asks another process, which waits on.
+    """
     stopping = serving().draining.is_set()
     reason = "the server is about to stop" if stopping else "it is not done yet"
     return problem(
         503,
         code="server-stopping" if stopping else "not-done-yet",
         detail=f"{reason}; the picture is kept and will be done: see the job at Location",
-        headers={"Location": address(job), "Retry-After": str(_RETRY_S)},
+        headers={
+            "Location": address(job),
+            "Retry-After": str(_RETRY_S),
+            **(nginx.again() if stopping else {}),
+        },
     )
 
 

@@ -15,6 +15,7 @@ from flask import Response, abort, request, send_file
 from upres.errors import BlobMissing, JobGone, JobNotReady, UnsupportedPicture
 from upres.image.formats import TRAITS, sniff
 from upres.jobs.job import State
+from upres.web import nginx
 from upres.web.incoming import UNNAMED, cut
 from upres.web.schemas import EncodedResult
 from upres.web.serving import serving
@@ -112,7 +113,8 @@ def _kept() -> str:
 def _file(job: Job, key: str, type_: str, *, name: str, attachment: bool = True) -> Response:
     blobs = serving().service.blobs
     path = blobs.path(key)
-    _ignore_odd_ranges()
+    handed_over = nginx.sends(path)
+    _ignore_odd_ranges(all_=handed_over)
     try:
         answer = send_file(
             path if path is not None else blobs.open(key),
@@ -130,14 +132,19 @@ def _file(job: Job, key: str, type_: str, *, name: str, attachment: bool = True)
         answer.close()
         abort(answer.status_code)
     answer.headers["Content-Security-Policy"] = _INERT
+    if path is not None and handed_over and answer.status_code == HTTPStatus.OK:
+        return nginx.sending(answer, path)
     return answer
 
 
-def _ignore_odd_ranges() -> None:
-    """Leave out a Range that is none, or several: the answer is then the whole (RFC 9110, 14.2)."""
+def _ignore_odd_ranges(*, all_: bool) -> None:
+    """Leave out a Range that is none, or several: the answer is then the whole (RFC 9110, 14.2).
+
+    Or every Range, where another cuts the part out.
+    """
     found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     first, last = found.groups() if found else ("", "")
-    if not (first or last) or (first and last and int(first) > int(last)):
+    if all_ or not (first or last) or (first and last and int(first) > int(last)):
         request.environ.pop("HTTP_RANGE", None)
 
 

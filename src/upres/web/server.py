@@ -64,10 +64,48 @@ def run(settings: ServiceSettings) -> None:
 
     Raises what `Service.open` and `create_app` raise.
     """
-    service = Service.open(settings)
-    create_app(service)  # what is wrong is told here, in one line
-    service.close()
+    check(settings)
     _Server(settings).run()
+
+
+def options(settings: ServiceSettings) -> dict[str, Any]:
+    """Return gunicorn's own settings, by their names, as they follow from ours."""
+    host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
+    found: dict[str, Any] = {
+        "bind": [f"{host}:{settings.listen_port}"],
+        "worker_class": _Worker,
+        "workers": 1,
+        "threads": settings.web_threads,
+        "worker_connections": _CONNECTIONS,
+        "keepalive": _KEPT_ALIVE_S,
+        "limit_request_line": _LONGEST_ADDRESS,
+        "forwarder_headers": "",
+        "timeout": _SILENT_S,
+        "graceful_timeout": max(1, int(settings.drain_s)),
+        "logger_class": _Log,
+        "when_ready": _tell_address,
+        "post_fork": _follow_parent,
+        "control_socket_disable": True,
+        "proc_name": "upres web",
+    }
+    if Path(_MEMORY_FOLDER).is_dir() and os.access(_MEMORY_FOLDER, os.W_OK):
+        found["worker_tmp_dir"] = _MEMORY_FOLDER
+    return found
+
+
+def application(settings: ServiceSettings) -> Flask:
+    """Make the application, in the process that answers: locks and files are its own."""
+    app = create_app(Service.open(settings))
+    with suppress(SandboxUnavailable):  # `/readyz` tells it, and so does every upload
+        launcher.start()
+    return app
+
+
+def check(settings: ServiceSettings) -> None:
+    """Raise what `application` would, one line for people, before any process is made for it."""
+    service = Service.open(settings)
+    create_app(service)
+    service.close()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -78,36 +116,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        settings = self._settings
-        host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
-        options: dict[str, Any] = {
-            "bind": [f"{host}:{settings.listen_port}"],
-            "worker_class": _Worker,
-            "workers": 1,
-            "threads": settings.web_threads,
-            "worker_connections": _CONNECTIONS,
-            "keepalive": _KEPT_ALIVE_S,
-            "limit_request_line": _LONGEST_ADDRESS,
-            "forwarder_headers": "",
-            "timeout": _SILENT_S,
-            "graceful_timeout": max(1, int(settings.drain_s)),
-            "logger_class": _Log,
-            "when_ready": _tell_address,
-            "post_fork": _follow_parent,
-            "control_socket_disable": True,
-            "proc_name": "upres web",
-        }
-        if Path(_MEMORY_FOLDER).is_dir() and os.access(_MEMORY_FOLDER, os.W_OK):
-            options["worker_tmp_dir"] = _MEMORY_FOLDER
-        for name, value in options.items():
+        for name, value in options(self._settings).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Make the application, in the process that answers: locks and files are its own."""
-        app = create_app(Service.open(self._settings))
-        with suppress(SandboxUnavailable):  # `/readyz` tells it, and so does every upload
-            launcher.start()
-        return app
+        return application(self._settings)
 
 
 class _Worker(gthread.ThreadWorker):  # type: ignore[misc]
