@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-deploy prove-video train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-page prove-deploy prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -47,6 +47,14 @@ prove-video: $(READY)
 # Writes proofs/speed/*.json; takes about half an hour, of a machine with nothing else to do.
 prove-speed: $(READY)
 	$(BIN)/python -m proofs.speed
+
+# Writes proofs/page/*.json in a real browser; takes about five minutes.
+prove-page: $(READY)
+	$(BIN)/python -m proofs.page
+
+# Writes proofs/models/*.json; takes about an hour, and `rebuild` trains for ten minutes of it.
+prove-models: $(READY)
+	$(BIN)/python -m proofs.models
 
 # Writes proofs/deploy/*.json; takes a few minutes. Needs nginx; the image's steps need root.
 prove-deploy: $(READY)

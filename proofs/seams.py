@@ -32,20 +32,27 @@ def measure(seed: int) -> dict[str, Any]:
         if spec.id in missing:
             continue
         network = workbench.network(spec, runtime=Runtime(precision="fp32"))
-        results[spec.id] = {
-            name: _compare(network, pixels) for name, pixels in _pictures(seed).items()
-        }
-    passed = bool(results) and all(
-        one["max_levels"] <= 1 and one["seam_levels"] <= _SEAM_LEVELS and one["tiles"] > 1
-        for each in results.values()
-        for one in each.values()
-    )
+        results[spec.id] = compared(network, seed)
+    passed = bool(results) and all(map(seamless, results.values()))
     return {
         "tile_px": _TILE_PX,
         "results": results,
         "not_installed": missing,
         "passed": passed and not missing,
     }
+
+
+def compared(network: Network, seed: int) -> dict[str, dict[str, float]]:
+    """Enlarge five pictures tile by tile and in one piece; return how far apart they are."""
+    return {name: _compare(network, pixels) for name, pixels in _pictures(seed).items()}
+
+
+def seamless(found: dict[str, dict[str, float]]) -> bool:
+    """Tell whether what `compared` returned holds the bar."""
+    return all(
+        one["max_levels"] <= 1 and one["seam_levels"] <= _SEAM_LEVELS and one["tiles"] > 1
+        for one in found.values()
+    )
 
 
 def _pictures(seed: int) -> dict[str, NDArray[np.uint8]]:

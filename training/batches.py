@@ -26,11 +26,16 @@ MAX_REDRAWS = 8
 
 @dataclass(frozen=True)
 class CropRule:
-    """How crops are drawn: low-resolution side in pixels, and how often a flat one is refused."""
+    """How crops are drawn: low-resolution side in pixels, and how often a flat one is refused.
+
+    The share `solid` of the crops is a single colour, often a strong one: at a picture's edge the
+    network must not take the zeros around it for something dark.
+    """
 
     patch_px: int = 48
     batch: int = 16
     flat_rejection: float = 0.8
+    solid: float = 0.0
 
 
 class Batches:
@@ -67,6 +72,11 @@ class Batches:
 
     def _crop(self, random: np.random.Generator) -> tuple[Picture, Picture]:
         pairs, size, scale = self.corpus.pairs, self.rule.patch_px, self.corpus.scale
+        if self.rule.solid and random.random() < self.rule.solid:
+            colour = solid_colour(random)
+            return np.tile(colour, (size, size, 1)), np.tile(
+                colour, (size * scale, size * scale, 1)
+            )
         for _ in range(MAX_REDRAWS):
             index = min(int(np.searchsorted(self.corpus.share, random.random())), len(pairs) - 1)
             low, high = pairs[index]
@@ -122,6 +132,15 @@ def region_with_margin(
         return high[spans[0][0] : spans[0][-1] + 1, spans[1][0] : spans[1][-1] + 1]
     mirrored: Picture = high[np.ix_(spans[0], spans[1])]
     return mirrored
+
+
+def solid_colour(random: np.random.Generator) -> Picture:
+    """Return a colour, (3,) 0..255: gray, or each channel black, white or anything."""
+    if random.random() < 0.3:
+        return np.full(3, random.integers(256), np.uint8)
+    anything = random.integers(0, 256, 3)
+    ends = random.integers(0, 2, 3) * 255
+    return np.where(random.random(3) < 0.5, anything, ends).astype(np.uint8)
 
 
 def is_flat(patch: Picture) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 from proofs.filming.material import photo_clip, words
 
-_FRAMES = 48
-_EVERY = 6
+_FRAMES = 32
+_EVERY = 4
 """Of the readings, those that are written down."""
 _LIMIT_MB = 700
 _GROWTH = 1.05

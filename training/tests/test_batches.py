@@ -80,3 +80,18 @@ def test_a_region_is_mirrored_beyond_the_picture() -> None:
     assert np.array_equal(region_with_margin(picture, [3, 5], 4, 2, 2), picture[2:18, 6:22])
     padded = np.pad(picture, ((4, 4), (4, 4), (0, 0)), mode="reflect")
     assert np.array_equal(region_with_margin(picture, [0, 0], 20, 2, 2), padded)
+
+
+def test_solid_crops_have_one_colour(tmp_path: Path) -> None:
+    """About as many as asked for, the same colour small and large; strong colours among them."""
+    corpus = corpus_of(tmp_path, [noise(80, 90)])
+    batches = Batches(corpus, CropRule(patch_px=12, batch=60, solid=0.5), seed=1)
+    low, high = batches.make(0)
+    solid = [index for index in range(60) if float(low[index].flatten(1).std(1).max()) == 0]
+    assert 20 <= len(solid) <= 40
+    for index in solid:
+        assert torch.equal(low[index, :, :1, :1], high[index, :, :1, :1])
+        assert float(high[index].flatten(1).std(1).max()) == 0
+    colours = low[solid, :, 0, 0]
+    assert ((colours == 0) | (colours == 1)).any()
+    assert (colours.std(1) > 0.3).any()

@@ -19,6 +19,7 @@ from upres.errors import InputNotReadable, InvalidOption, OutputNotWritable, Upr
 from upres.image.files import standard_output
 from upres.library import Upscaler
 from upres.models.catalogue import AUTO
+from upres.sandbox.kernel import keep_memory_whole
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options
 from upres.video.clip import Stretch
@@ -72,6 +73,7 @@ def command(source: str, output: str, **options: Any) -> int:
     upres video --raw 640x360 rgb24 - -  reads raw frames and writes raw frames.
     Exit codes are those of `upres enlarge`.
     """  # noqa: D301 - click's mark for lines to be left alone
+    keep_memory_whole()
     size = SizeRequest(
         factor=options["scale"] or (None if options["height"] else _USUAL_FACTOR),
         height=options["height"],

@@ -32,6 +32,9 @@ _WORTH_IT = 0.8
 _TILE_WORK = 2.8e11
 """Operations of a tile: about half a second on two cores, so that one can stop soon."""
 _LEAST_TILE_PX = 128 * 128
+_LARGE_FRAME_PX = 500_000
+_BESIDE_LARGE_FRAMES_BYTES = 112 * 2**20
+"""For a tile, where the encoder keeps hundreds of megabytes of enlarged frames."""
 _GRANULE_PX = 16
 """Sides that are multiples of it suit every network met so far."""
 _MOST_CUTS = 12
@@ -54,6 +57,9 @@ def frame_plan(width: int, height: int, network: Network) -> TilePlan:
     The sides that pictures of all sizes share would have it compute a quarter more of 640x360.
     """
     halo = network.spec.halo_px
+    budget_bytes = network.tile_memory_bytes
+    if width * height > _LARGE_FRAME_PX:
+        budget_bytes = min(budget_bytes, _BESIDE_LARGE_FRAMES_BYTES)
     cut = {
         -(-(length + 2 * halo * (tiles - 1)) // (tiles * _GRANULE_PX)) * _GRANULE_PX
         for length in (width, height)
@@ -63,7 +69,7 @@ def frame_plan(width: int, height: int, network: Network) -> TilePlan:
         width,
         height,
         halo_px=halo,
-        budget_px=network.tile_memory_bytes // network.spec.working_bytes_per_px,
+        budget_px=budget_bytes // network.spec.working_bytes_per_px,
         sides_px=tuple(sorted({*TILE_SIDES_PX, *cut})),
     )
 

@@ -17,7 +17,7 @@ from upres.upscale.steps import check_cancelled
 T = TypeVar("T")
 U = TypeVar("U")
 
-_HELD = 3
+_HELD = 2
 """What a queue holds: enough to even out, few enough for large frames."""
 _GLANCE_S = 0.05
 """How often waiting ends to see whether one should stop."""

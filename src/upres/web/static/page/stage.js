@@ -79,16 +79,17 @@ function drawSplit() {
   split.setAttribute("aria-valuetext", t("split_value", { before: shown, after: 100 - shown }));
 }
 
-// Lays a sheet of a size; the same size keeps zoom and place.
+// Lays a sheet of a size, and tells whether it is a new one; the same size keeps zoom and place.
 export function lay(width, height) {
-  if (width === view.width && height === view.height) return;
+  if (width === view.width && height === view.height) return false;
   Object.assign(view, { width, height, split: 0.5 });
   fit();
+  return true;
 }
 
 export function single(yes) {
   view.single = yes;
-  split.disabled = yes;
+  for (const part of [split, by("flip"), by("difference"), by("before-kind")]) part.disabled = yes;
   draw();
 }
 

@@ -96,6 +96,7 @@ export function show(picture, run, word = "") {
       box.append(button);
     }
   }
+  by("tools").hidden = Boolean(said);
   box.hidden = !said && (!WORDS[word] || word === "no_source");
   box.classList.toggle("corner", word === "large");
   if (word === "no_source" && run.state === "done") by("facts").textContent += ` · ${t("no_source")}`;

@@ -140,11 +140,11 @@ export async function show(picture, run, { fresh = false } = {}) {
     empty();
     return from && !from.bitmap ? "unseen" : "";
   }
-  stage.lay(size.width, size.height);
+  const laid = stage.lay(size.width, size.height);
   offer(picture, run, size);
   if (!from?.bitmap) return alone(run, { done, current });
   try {
-    return await compared(picture, run, from, size, { done, fresh, current });
+    return await compared(picture, run, from, size, { done, fresh: fresh || laid, current });
   } catch (error) {
     if (current()) throw error;
     return ""; // another picture was chosen meanwhile, and this one's is gone
@@ -180,8 +180,8 @@ async function compared(picture, run, from, size, { done, fresh, current }) {
   by("tag-after").textContent = runName(run);
   stage.single(false);
   if (fresh) {
-    const { across, down } = stage.shown();
-    if (across < 1 || down < 1) stage.showAt(detailed(from.bitmap, across, down));
+    const { fits, across, down } = stage.shown();
+    if (fits && (across < 1 || down < 1)) stage.showAt(detailed(from.bitmap, across, down));
   }
   return "";
 }
