@@ -53,8 +53,8 @@ def bundle(
     """Export a run's averaged weights, measure them, enter them; return the catalogue's table.
 
     A model of that name and scale is replaced. Raises ValueError for a run that is not finished,
-    unless `unfinished` ones are wanted too (their card says so), for a name outside the family, and where the family would weigh too much; nothing is changed
-    then.
+    unless `unfinished` ones are wanted too (their card says so), for a name outside the family,
+    and where the family would weigh too much; nothing is changed then.
     """
     family, _, scale = name.partition("-x")
     if family not in SUMMARIES or not scale.isdigit():
