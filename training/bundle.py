@@ -47,19 +47,21 @@ class Shelf:
     catalogue: Path = PACKAGE / "catalogue.toml"
 
 
-def bundle(name: str, *, checkpoints: Path, tests: Path, shelf: Shelf) -> str:
+def bundle(
+    name: str, *, checkpoints: Path, tests: Path, shelf: Shelf, unfinished: bool = False
+) -> str:
     """Export a run's averaged weights, measure them, enter them; return the catalogue's table.
 
     A model of that name and scale is replaced. Raises ValueError for a run that is not finished,
-    for a name outside the family, and where the family would weigh too much; nothing is changed
-    then.
+    unless `unfinished` ones are wanted too (their card says so), for a name outside the family,
+    and where the family would weigh too much; nothing is changed then.
     """
     family, _, scale = name.partition("-x")
     if family not in SUMMARIES or not scale.isdigit():
         raise ValueError(f"{name} is none of {', '.join(SUMMARIES)} with its scale, as lite-x3")
     checkpoint = checkpoint_path(checkpoints, name)
     state = read(checkpoint)
-    if not state.get("finished"):
+    if not (state.get("finished") or unfinished):
         raise ValueError(f"{name} is at update {state.get('update')} and not finished")
     draft = shelf.weights / f".{family}_x{scale}.onnx"
     try:
@@ -166,9 +168,17 @@ def main() -> None:
     parser.add_argument("name", help="a configuration's name, as fast-x3")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     parser.add_argument("--tests", type=Path, default=BENCHMARKS, help="for the card's scores")
+    parser.add_argument("--unfinished", action="store_true", help="ship it as far as it is")
     options = parser.parse_args()
     shelf = Shelf()
-    print(bundle(options.name, checkpoints=options.checkpoints, tests=options.tests, shelf=shelf))
+    entry = bundle(
+        options.name,
+        checkpoints=options.checkpoints,
+        tests=options.tests,
+        shelf=shelf,
+        unfinished=options.unfinished,
+    )
+    print(entry)
     print(write_table(options.name))  # a table of the file before would be no good any more
     card = shelf.weights / f"{options.name.replace('-', '_')}.card.md"
     print(card.read_text("utf-8"))

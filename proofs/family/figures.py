@@ -27,7 +27,7 @@ CROPS = ROOT / "docs" / "images" / "crops.png"
 PLOT = ROOT / "docs" / "images" / "psnr-ms.png"
 _CHOSEN = ("fsrcnn", "edsr", *OURS)
 _LEFT, _TOP, _WIDTH, _HEIGHT = 38, 22, 56, 44
-"""The crop, in pixels of the small picture: the cat's eyes."""
+"""The crop, in pixels of the small picture: the cat's eye."""
 _LABEL_PX = 18
 _GAP_PX = 6
 

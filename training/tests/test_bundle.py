@@ -106,6 +106,15 @@ def test_an_unfinished_run_is_refused(places: Places, shelf: Shelf) -> None:
         bundle("fast-x2", checkpoints=places.checkpoints, tests=places.tests, shelf=shelf)
     assert not list(shelf.weights.iterdir())
     assert shelf.catalogue.read_text("utf-8") == OTHERS
+    bundle(
+        "fast-x2",
+        checkpoints=places.checkpoints,
+        tests=places.tests,
+        shelf=shelf,
+        unfinished=True,
+    )
+    card = (shelf.weights / "fast_x2.card.md").read_text("utf-8")
+    assert "not finished" in " ".join(card.split())
 
 
 def test_a_family_that_weighs_too_much_is_refused(

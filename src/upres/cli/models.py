@@ -72,7 +72,8 @@ def pull(name: str, scale: int | None) -> None:
     for spec in networks_named(workbench, name, scale=scale):
         with progress_bar(f"{spec.name} x{spec.scale}", bytes_units=True) as report:
             path = workbench.store.pull(spec, progress=report)
-        if has_int8_dot_product() and calibration_of(spec) is not None:
+        large = spec.converted is not None
+        if large and has_int8_dot_product() and calibration_of(spec) is not None:
             workbench.store.find(spec, format="int8")  # so that the first picture need not wait
         click.echo(f"{spec.name} x{spec.scale}  {path}")
 
