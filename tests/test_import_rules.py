@@ -27,6 +27,7 @@ LAYERS = (
     ("jobs",),
     ("config", "workbench", "addition"),
     ("enlargement",),
+    ("result_names",),
     ("library",),
     ("__init__",),
     ("video",),

@@ -17,10 +17,12 @@ from upres.condition.measure import measure
 from upres.config import Settings
 from upres.enlargement import Delivery, Enlargement, PictureWarning, condition_of
 from upres.errors import InvalidOption, OutputNotWritable
+from upres.image.arrays import from_array, to_array
 from upres.image.decode import Decoder
 from upres.image.files import complete_output, read_input
-from upres.image.formats import TRAITS, written_as
+from upres.image.formats import written_as
 from upres.image.picture import Picture
+from upres.result_names import output_name
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options, enlarge_picture
 from upres.workbench import Runtime, Workbench
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from upres.condition.choice import Choice
     from upres.condition.measure import Condition
     from upres.image.limits import Limits
-    from upres.image.picture import Format, Header
     from upres.upscale.upscaler import CancelCheck, Network, ProgressCallback
     from upres.workbench import PullNotice
 
@@ -181,8 +182,8 @@ class Upscaler:
         if isinstance(image, bytes):
             return self._bytes(image, progress=progress, cancel=cancel)
         if isinstance(image, np.ndarray):
-            picture = self.picture(_from_array(image), progress=progress, cancel=cancel)
-            return _to_array(picture, like=image)
+            picture = self.picture(from_array(image), progress=progress, cancel=cancel)
+            return to_array(picture, like=image)
         if type(image).__module__.startswith("PIL."):
             return self._pil(image, progress=progress, cancel=cancel)
         raise InvalidOption("image", type(image).__name__, "a path, bytes, an array or a PIL image")
@@ -274,55 +275,11 @@ class Upscaler:
         if image.mode not in ("L", "RGB", "RGBA"):
             raise InvalidOption("PIL image mode", image.mode, "L, RGB or RGBA; use image.convert")
         samples = np.asarray(image)
-        result = self.picture(_from_array(samples), progress=progress, cancel=cancel)
-        enlarged = pil.fromarray(_to_array(result, like=samples))
+        result = self.picture(from_array(samples), progress=progress, cancel=cancel)
+        enlarged = pil.fromarray(to_array(result, like=samples))
         # a transparent colour would be another pixel's by now
         enlarged.info |= {key: image.info[key] for key in image.info if key != "transparency"}
         if "dpi" in image.info:
             factors = (result.width / image.width, result.height / image.height)
             enlarged.info["dpi"] = tuple(np.multiply(image.info["dpi"], factors).tolist())
         return enlarged
-
-
-def output_name(
-    source: Path,
-    size: SizeRequest,
-    *,
-    header: Header,
-    format: Format,  # noqa: A002
-) -> str:
-    """Name a result: `photo_x3.jpg` for a factor, `photo_1200x800.jpg` for a size.
-
-    The input's own spelling of the extension is kept where the format allows.
-    """
-    width, height = size.size_for(width=header.width, height=header.height)
-    mark = result_mark(size) or f"_{width}x{height}"
-    extensions = TRAITS[format].extensions
-    extension = source.suffix if source.suffix.lower() in extensions else extensions[0]
-    return f"{source.stem}{mark}{extension}"
-
-
-def result_mark(size: SizeRequest) -> str | None:
-    """Return what the names of results end with, `_x3`; None where it depends on the picture."""
-    factor = size.nominal_factor
-    return None if factor is None else f"_x{factor:g}"
-
-
-def _from_array(array: np.ndarray[Any, Any]) -> Picture:
-    expected = "uint8 or uint16 of shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA"
-    described = f"{array.dtype} of shape {array.shape}"
-    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3) or 0 in array.shape:
-        raise InvalidOption("array", described, expected)
-    samples = array[..., np.newaxis] if array.ndim == 2 else array  # noqa: PLR2004
-    planes = samples.shape[2]
-    if planes not in (1, 3, 4):
-        raise InvalidOption("array", described, expected)
-    if planes == 4:  # noqa: PLR2004
-        return Picture(pixels=samples[..., :3], alpha=samples[..., 3])
-    return Picture(pixels=samples)
-
-
-def _to_array(picture: Picture, *, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if picture.alpha is not None:
-        return np.dstack([picture.pixels, picture.alpha])
-    return picture.pixels[..., 0] if like.ndim == 2 else picture.pixels  # noqa: PLR2004

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upres.errors import InputNotReadable, InvalidOption, OutputNotWritable
 from upres.image.formats import FORMATS, TRAITS, format_of_extension, written_as
-from upres.library import output_name, result_mark
+from upres.result_names import output_name, result_mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
