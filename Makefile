@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-page prove-deploy prove-video prove-models train clean
+.PHONY: serve demo test check fix docs lock prove-core prove-pictures prove-service prove-speed prove-page prove-deploy prove-video prove-models train clean
 
 serve: $(READY)
 	exec $(BIN)/upres serve
@@ -43,6 +43,10 @@ prove-service: $(READY)
 # Writes proofs/video/*.json; takes about half an hour.
 prove-video: $(READY)
 	$(BIN)/python -m proofs.video
+
+# Writes proofs/speed/*.json; takes about half an hour, of a machine with nothing else to do.
+prove-speed: $(READY)
+	$(BIN)/python -m proofs.speed
 
 # Writes proofs/page/*.json in a real browser; takes about five minutes.
 prove-page: $(READY)

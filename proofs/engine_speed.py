@@ -52,7 +52,9 @@ def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - the tile is fixed
     }
 
 
-def _finder(spec: ModelSpec, workbench: Workbench) -> Callable[[Literal["onnx", "pb"]], Path]:
+def _finder(
+    spec: ModelSpec, workbench: Workbench
+) -> Callable[[Literal["onnx", "pb", "int8"]], Path]:
     return lambda wanted: workbench.store.find(spec, format=wanted)
 
 

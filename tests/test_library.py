@@ -346,7 +346,7 @@ class TestOptions:
 
     def test_unknown_model(self) -> None:
         """The error lists the known names."""
-        with pytest.raises(UnknownModel, match="unknown model nonesuch; known: auto, lite"):
+        with pytest.raises(UnknownModel, match="unknown model nonesuch; known: auto, fast, lite"):
             enlarge(noise(12, 20, 3), model="nonesuch")
 
     @pytest.mark.parametrize("model", ["lite", "fsrcnn", "fsrcnn-small", "espcn", "lanczos"])

@@ -310,7 +310,7 @@ class TestPull:
 @pytest.mark.parametrize("name", ["nonesuch", "", "lite-x9"])
 def test_unknown_model(settings: Settings, name: str) -> None:
     """The error lists the known names."""
-    with pytest.raises(UnknownModel, match=r"known: auto, lite, .*bicubic, lanczos"):
+    with pytest.raises(UnknownModel, match=r"known: auto, fast, lite, .*bicubic, lanczos"):
         network(Workbench(settings), name)
 
 

@@ -1,4 +1,4 @@
-"""Makes a finished run a model that ships: exported, measured, entered in the catalogue."""
+"""Makes a finished run a model that ships: exported, measured, entered, calibrated."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
+from training.calibrate import write_table
 from training.checkpoint import network_of, read
 from training.evaluate import BENCHMARKS
 from training.export import export_with_card
@@ -178,6 +179,7 @@ def main() -> None:
         unfinished=options.unfinished,
     )
     print(entry)
+    print(write_table(options.name))  # a table of the file before would be no good any more
     card = shelf.weights / f"{options.name.replace('-', '_')}.card.md"
     print(card.read_text("utf-8"))
 

@@ -64,7 +64,7 @@ def enlarge(
     tta: bool = False,
     soften: float = 0.0,
     engine: str = "auto",
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto",
     threads: int | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelCheck | None = None,
@@ -119,7 +119,7 @@ class Upscaler:
         tta: bool = False,
         soften: float = 0.0,
         engine: str = "auto",
-        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        precision: Literal["auto", "fp32", "bf16", "int8"] = "auto",
         threads: int | None = None,
     ) -> Upscaler:
         """Make a model ready now, so that the first picture does not wait for it.

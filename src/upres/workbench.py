@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from upres.engines import engine as engine_named
+from upres.engines import wanted_file
 from upres.engines.choose import chosen_engine
 from upres.engines.threads import usable_cpus
-from upres.errors import InvalidOption
+from upres.errors import DiskFull, InvalidOption, ModelFolderNotWritable
 from upres.models.blend import Blend, blended_graph
 from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES, CLEAN_MODEL, Catalogue
 from upres.models.store import ModelStore
@@ -42,8 +43,8 @@ class Runtime:
 
     engine: str = "auto"
     """`openvino`, `onnxruntime`, `opencv`; `auto` takes the fastest that was measured here."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is what `upres tune` found for the engine, and fp32 where nothing was measured."""
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    """`auto`: the fastest within 0.05 dB of fp32 that `upres tune` found, or the usual one."""
     threads: int | None = None
     """None: every CPU that this process may use."""
 
@@ -118,7 +119,7 @@ class Workbench:
         """Return engine, arithmetic and threads that a network would be run with."""
         threads = runtime.threads or self.settings.threads or usable_cpus()
         name, precision = chosen_engine(
-            spec.parts[0],  # a blend runs like either of its two
+            spec,
             engine=runtime.engine,
             precision=runtime.precision,
             threads=threads,
@@ -136,18 +137,28 @@ class Workbench:
             network = self._kept(key)
             if network is None:
                 engine = engine_named(name)
-                with self._file(spec, engine) as path:
+                with self._file(spec, engine, precision) as path:
                     session = engine.open(path, spec, precision=precision, threads=threads)
                 network = self._keep(key, Network(spec=spec, session=session))
             return network
 
     @contextmanager
-    def _file(self, spec: ModelSpec, engine: Engine) -> Iterator[Path]:
-        """Give the verified file to open; a blend's is made, and removed when it was read."""
-        if not isinstance(spec, Blend):
-            yield self.store.find(spec, format=engine.wanted_format(spec))
+    def _file(self, spec: ModelSpec, engine: Engine, precision: Precision) -> Iterator[Path]:
+        """Give the verified file to open; what cannot be kept is removed when it was read."""
+        wanted = wanted_file(engine, spec, precision=precision)
+        graph: bytes | None = None
+        if wanted == "int8":
+            try:
+                path = self.store.find(spec, format=wanted)
+            except (ModelFolderNotWritable, DiskFull):
+                graph = self.store.twin_bytes(spec)
+        elif isinstance(spec, Blend):
+            graph = blended_graph(spec, self.store.find)
+        else:
+            path = self.store.find(spec, format=wanted)
+        if graph is None:
+            yield path
             return
-        graph = blended_graph(spec, self.store.find)
         with tempfile.TemporaryDirectory(prefix="upres-") as folder:
             path = Path(folder) / spec.file.name
             path.write_bytes(graph)

@@ -42,7 +42,8 @@ def test_measures_every_engine_and_keeps_it(run: Run, cache: Path, capsys: Captu
     lines = capsys.readouterr().out.splitlines()
     assert {line[2:].split()[1] for line in lines} == {*ENGINE_NAMES}
     assert all(line[2:].split()[0] == "fsrcnn-small-x2" for line in lines)
-    assert all(line.split()[-3:] == ["levels", "from", "fp32"] for line in lines)
+    assert all(line.split()[-5:-2] == ["levels", "from", "fp32"] for line in lines)
+    assert all(abs(float(line.split()[-2])) < 1 and line.endswith(" dB") for line in lines)
     (marked,) = (line.split() for line in lines if line.startswith("*"))
     conditions = current_conditions(spec_of("fsrcnn-small", 2), threads=1)
     kept = load(conditions=conditions, folder=cache)

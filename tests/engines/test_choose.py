@@ -26,27 +26,29 @@ SPEC = case("repeated").spec
 
 
 def measured(
-    engine: str, precision: Precision, seconds: float, difference: float = 0.0
+    engine: str, precision: Precision, seconds: float, loss_db: float | None = None
 ) -> Measurement:
-    return Measurement(
-        engine=engine,
-        precision=precision,
-        seconds=(seconds,),
-        max_level_difference=difference,
-    )
+    return Measurement(engine=engine, precision=precision, seconds=(seconds,), loss_db=loss_db)
 
 
 OPENVINO = measured("openvino", "fp32", 0.5)
-BF16 = measured("openvino", "bf16", 0.2, difference=2.5)
-ONNXRUNTIME = measured("onnxruntime", "fp32", 0.6, difference=0.001)
-OPENCV = measured("opencv", "fp32", 0.3, difference=0.01)
+BF16 = measured("openvino", "bf16", 0.2, loss_db=0.07)
+INT8 = measured("openvino", "int8", 0.1, loss_db=0.04)
+ONNXRUNTIME = measured("onnxruntime", "fp32", 0.6, loss_db=-0.001)
+OPENCV = measured("opencv", "fp32", 0.3, loss_db=0.01)
 BROKEN = Measurement(engine="opencv", precision="fp32", failure="no such operator")
 
 
 def test_the_fastest_near_fp32_is_chosen() -> None:
-    """Speed beyond one level of difference does not count, unless more is allowed."""
+    """Speed that costs more than 0.05 dB does not count, unless more is allowed."""
     assert choose([OPENVINO, BF16, ONNXRUNTIME, OPENCV]) is OPENCV
-    assert choose([OPENVINO, BF16, OPENCV], max_level=3) is BF16
+    assert choose([OPENVINO, INT8, BF16, ONNXRUNTIME, OPENCV]) is INT8
+    assert choose([OPENVINO, BF16, OPENCV], budget_db=0.08) is BF16
+
+
+def test_what_was_not_scored_is_trusted_in_fp32_alone() -> None:
+    """Measurements without samples say nothing of what faster arithmetic costs."""
+    assert choose([OPENVINO, measured("openvino", "int8", 0.1)]) is OPENVINO
 
 
 def test_failed_engines_are_out() -> None:
@@ -136,6 +138,52 @@ def test_an_unknown_engine_is_refused() -> None:
     """The error lists the known ones and auto."""
     with pytest.raises(InvalidOption, match="auto, openvino, onnxruntime, opencv"):
         choice(None, engine="tensorrt", precision="fp32")
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every model have a table of ranges."""
+    monkeypatch.setattr(choose_module, "calibration_of", lambda _: object())
+
+
+@pytest.mark.usefixtures("all_installed", "table")
+@pytest.mark.parametrize("fast", [True, False])
+def test_without_measurements_int8_is_usual_where_the_cpu_has_it(
+    *, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the engine that gains from it alone, and never where exactness is asked for."""
+    monkeypatch.setattr(choose_module, "has_int8_dot_product", lambda: fast)
+    assert choice(None) == ("openvino", "int8" if fast else "fp32")
+    assert choice(None, engine="onnxruntime") == ("onnxruntime", "fp32")
+    assert choice(None, precision="fp32") == ("openvino", "fp32")
+
+
+@pytest.mark.usefixtures("all_installed")
+@pytest.mark.parametrize(
+    ("budget_db", "expected"), [(0.08, ("openvino", "bf16")), (0.0, ("onnxruntime", "fp32"))]
+)
+def test_the_budget_of_the_measuring_is_kept(
+    budget_db: float, expected: tuple[str, str], tmp_path: Path
+) -> None:
+    """`upres tune --budget` says what `auto` may lose."""
+    save(
+        [BF16, ONNXRUNTIME, OPENCV],
+        conditions=current_conditions(SPEC, threads=2),
+        folder=tmp_path,
+        budget_db=budget_db,
+    )
+    assert choice(tmp_path) == expected
+
+
+@pytest.mark.usefixtures("all_installed")
+def test_int8_that_was_measured_needs_a_table_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blend of two networks is measured like one of them but has no table."""
+    save([OPENVINO, INT8], conditions=current_conditions(SPEC, threads=2), folder=tmp_path)
+    assert choice(tmp_path) == ("openvino", "fp32")
+    monkeypatch.setattr(choose_module, "calibration_of", lambda _: object())
+    assert choice(tmp_path) == ("openvino", "int8")
 
 
 X86 = """\

@@ -71,7 +71,7 @@ def test_other_conditions_have_measurements_of_their_own(
         lambda content: content[: len(content) // 2],
         lambda _: b"[]",
         lambda content: b"\xff" + content,
-        lambda content: content.replace(b'"format": 1', b'"format": 0'),
+        lambda content: content.replace(b'"format": 2', b'"format": 0'),
         lambda content: content.replace(b"some CPU", b"forged"),
         lambda content: content.replace(b"bf16", b"int4"),
         lambda content: content.replace(b"0.125", b"-1"),

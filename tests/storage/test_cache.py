@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from upres.models import calibration
+from upres.models.catalogue import Catalogue
 from upres.models.converted import CONVERTER_VERSION
 from upres.models.spec import Channels, ModelFile, ModelSpec
 from upres.storage import cache
@@ -86,6 +88,17 @@ def test_each_constant_changes_the_key(
     before = key()
     monkeypatch.setattr(cache, name, value)
     assert key() != before
+
+
+def test_an_int8_key_follows_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same file quantized in another way, or by another table, gives other bytes."""
+    lite = Catalogue.load().get("lite", 3)
+    uses = [replace(USE, model=lite, precision=precision) for precision in ("fp32", "int8")]
+    before = [key(network=use) for use in uses]
+    monkeypatch.setattr(calibration, "QUANTIZER_VERSION", "next")
+    after = [key(network=use) for use in uses]
+    assert after[0] == before[0]
+    assert len({*before, *after}) == 3
 
 
 @pytest.mark.parametrize(

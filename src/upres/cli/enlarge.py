@@ -17,6 +17,7 @@ from upres.cli.routes import Existing, Route, Target, routes
 from upres.cli.show import progress_bar, pull_shown
 from upres.condition.choice import Choice
 from upres.config import Settings
+from upres.engines.instructions import has_int8_dot_product
 from upres.enlargement import Delivery, Enlargement
 from upres.errors import InvalidOption, OutOfMemory, OutputNotWritable, UpresError
 from upres.image.files import complete_output, read_input, standard_output
@@ -49,7 +50,7 @@ class _Output:
 @click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
 @click.option("--format", "format_", type=click.Choice(get_args(Format)), help="As the input.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True)
@@ -90,6 +91,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
         json=options["json_"],
     )
     existing = _existing_rule(options)
+    if options["precision"] == "int8" and not has_int8_dot_product():
+        complain("warning: this CPU has no int8 dot product; fp32 may be faster, and is exact")
     workbench = Workbench(Settings.from_environment())
     upscaler = Upscaler(
         workbench=workbench,

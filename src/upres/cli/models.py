@@ -13,6 +13,8 @@ from upres.cli.exits import EXIT_SETUP
 from upres.cli.names import absent, fault_of, networks_named
 from upres.cli.show import progress_bar
 from upres.config import Settings
+from upres.engines.instructions import has_int8_dot_product
+from upres.models.calibration import calibration_of
 from upres.models.catalogue import BASELINES
 from upres.upscale.size import DEFAULT_FACTOR
 from upres.workbench import Workbench
@@ -70,6 +72,9 @@ def pull(name: str, scale: int | None) -> None:
     for spec in networks_named(workbench, name, scale=scale):
         with progress_bar(f"{spec.name} x{spec.scale}", bytes_units=True) as report:
             path = workbench.store.pull(spec, progress=report)
+        large = spec.converted is not None
+        if large and has_int8_dot_product() and calibration_of(spec) is not None:
+            workbench.store.find(spec, format="int8")  # so that the first picture need not wait
         click.echo(f"{spec.name} x{spec.scale}  {path}")
 
 

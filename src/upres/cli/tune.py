@@ -6,11 +6,12 @@ import sys
 
 import click
 
+from upres.bench.loss import sample_score
 from upres.cli.names import networks_named
 from upres.cli.show import progress_bar
 from upres.config import Settings
 from upres.engines.choose import choose, current_conditions
-from upres.engines.measurements import Measurement, save
+from upres.engines.measurements import BUDGET_DB, Measurement, save
 from upres.engines.threads import usable_cpus
 from upres.engines.tune import candidates, measure
 from upres.models.spec import ModelSpec
@@ -20,11 +21,19 @@ from upres.workbench import Workbench
 @click.command(name="tune", short_help="Measure which engine is fastest here.")
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
-def command(names: tuple[str, ...], threads: int | None) -> None:
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    default=BUDGET_DB,
+    show_default=True,
+    help="PSNR-Y in dB that auto may lose.",
+)
+def command(names: tuple[str, ...], threads: int | None, budget: float) -> None:
     """Measure every engine and precision on one tile of each model that is installed.
 
-    The fastest within one level of 255 of fp32 becomes what `auto` takes; measurements are kept
-    per CPU, engine versions, threads and model. MODEL is a name or an id such as lite-x3.
+    The fastest that loses no more than the budget against fp32, on two sample pictures, becomes
+    what `auto` takes; measurements are kept per CPU, engine versions, threads and model. MODEL is
+    a name or an id such as lite-x3.
     """
     workbench = Workbench(Settings.from_environment())
     count = threads or workbench.settings.threads or usable_cpus()
@@ -33,8 +42,8 @@ def command(names: tuple[str, ...], threads: int | None) -> None:
         for index, spec in enumerate(specs):
             if report is not None:
                 report(index, len(specs))
-            measurements = _tune(workbench, spec, threads=count)
-            _show(spec, measurements)
+            measurements = _tune(workbench, spec, threads=count, budget_db=budget)
+            _show(spec, measurements, budget_db=budget)
 
 
 def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
@@ -47,20 +56,24 @@ def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
     return named
 
 
-def _tune(workbench: Workbench, spec: ModelSpec, *, threads: int) -> tuple[Measurement, ...]:
+def _tune(
+    workbench: Workbench, spec: ModelSpec, *, threads: int, budget_db: float
+) -> tuple[Measurement, ...]:
     tried = candidates(spec, path_of=lambda wanted: workbench.store.find(spec, format=wanted))
-    measurements = measure(tried, spec=spec, threads=threads)
+    measurements = measure(tried, spec=spec, threads=threads, score=sample_score(spec))
     conditions = current_conditions(spec, threads=threads)
-    save(measurements, conditions=conditions, folder=workbench.settings.cache_folder)
+    folder = workbench.settings.cache_folder
+    save(measurements, conditions=conditions, folder=folder, budget_db=budget_db)
     return measurements
 
 
-def _show(spec: ModelSpec, measurements: tuple[Measurement, ...]) -> None:
-    best = choose(measurements)
+def _show(spec: ModelSpec, measurements: tuple[Measurement, ...], *, budget_db: float) -> None:
+    best = choose(measurements, budget_db=budget_db)
     for one in measurements:
         mark = "*" if one is best else " "
         outcome = one.failure or (
             f"{one.median_s * 1000:9.1f} ms  {one.max_level_difference:6.2f} levels from fp32"
+            f"{'' if one.loss_db is None else f'  {round(-one.loss_db, 3) + 0.0:+.3f} dB'}"
         )
         click.echo(f"{mark} {spec.id:<17}{one.engine:<12} {one.precision}  {outcome}")
     sys.stdout.flush()

@@ -60,7 +60,7 @@ _USUAL_MODEL = "fast"
 @click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
 @click.option("--raw", type=(str, str), metavar="WxH FORMAT", help="Raw frames; IN and OUT are -.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object on stdout.")

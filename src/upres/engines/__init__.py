@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from upres.errors import InvalidOption
 
 if TYPE_CHECKING:
-    from upres.engines.base import Engine
+    from upres.engines.base import Engine, Precision
+    from upres.models.spec import ModelSpec
 
 _LIBRARIES = {"openvino": "openvino", "onnxruntime": "onnxruntime", "opencv": "cv2"}
 """Engine -> the module that its library installs."""
@@ -24,6 +25,13 @@ def engine(name: str) -> Engine:
         raise InvalidOption("engine", name, f"one of {', '.join(ENGINE_NAMES)}")
     made: Engine = import_module(f"{__name__}.{name}").ENGINE
     return made
+
+
+def wanted_file(
+    engine: Engine, spec: ModelSpec, *, precision: Precision
+) -> Literal["onnx", "pb", "int8"]:
+    """Return which of a model's files an engine is to open for an arithmetic."""
+    return "int8" if precision == "int8" else engine.wanted_format(spec)
 
 
 def installed() -> tuple[str, ...]:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from upres.models.spec import ModelSpec
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
+"""`int8` runs the quantized twin of a graph; the others say how the graph itself is computed."""
 
 
 class Session(Protocol):
@@ -62,7 +63,7 @@ class Engine(Protocol):
     def open(
         self, path: Path, spec: ModelSpec, *, precision: Precision = "fp32", threads: int
     ) -> Session:
-        """Load the network in `path`, verified to be `spec`'s.
+        """Load the network in `path`, verified to be `spec`'s; for int8 its quantized twin.
 
         `threads` is exact, never a hint. Raises EngineMissing, PrecisionUnavailable, EngineFailed.
         """

@@ -1,4 +1,4 @@
-"""Which engine and arithmetic to run a model with: measured once on a machine, else the first."""
+"""Which engine and arithmetic to run a model with: measured on a machine, else as is usual."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from upres.engines import ENGINE_NAMES, engine, installed
-from upres.engines.measurements import Conditions, Measurement, load
+from upres.engines.instructions import has_int8_dot_product
+from upres.engines.measurements import (
+    BUDGET_DB,
+    Conditions,
+    Measurement,
+    kept_budget_db,
+    load,
+)
 from upres.errors import EngineFailed, EngineMissing, InvalidOption
+from upres.models.calibration import calibration_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,23 +26,25 @@ if TYPE_CHECKING:
     from upres.models.spec import ModelSpec
 
 AUTO = "auto"
-MAX_LEVEL = 1.0
-"""How far from fp32 a result may be, in levels of 255, to be chosen without being asked for."""
+INT8_ENGINE = "openvino"
+"""The one that gains from int8 graphs."""
 
 
 def chosen_engine(
     spec: ModelSpec,
     *,
     engine: str,
-    precision: Literal["auto", "fp32", "bf16"],
+    precision: Literal["auto", "fp32", "bf16", "int8"],
     threads: int,
     cache_folder: Path | None,
 ) -> tuple[str, Precision]:
     """Return the name of the engine and the arithmetic to run a model with.
 
-    What is `auto` comes from the measurements kept in `cache_folder`: the fastest within one level
-    of fp32, or, where bf16 is asked for, the fastest that has it. Without measurements it is the
-    first engine of `ENGINE_NAMES` that is installed, in fp32: nothing is measured unasked.
+    What is `auto` comes from the measurements kept in `cache_folder`: the fastest that loses no
+    more than the budget against fp32, or, where an arithmetic is asked for, the fastest that has
+    it. Without measurements it is the first engine of `ENGINE_NAMES` that is installed: OpenVINO
+    in int8 where the model has a table of ranges and the CPU the instructions, else fp32. Nothing
+    is measured unasked.
     Raises InvalidOption (no such engine) and EngineMissing (no engine is installed).
     """
     if engine not in (AUTO, *ENGINE_NAMES):
@@ -42,24 +52,36 @@ def chosen_engine(
     wanted: Precision | None = None if precision == "auto" else precision
     if engine != AUTO and wanted:
         return engine, wanted
-    known = cache_folder and load(
-        conditions=current_conditions(spec, threads=threads), folder=cache_folder
-    )
+    conditions = current_conditions(spec.parts[0], threads=threads)
+    known = cache_folder and load(conditions=conditions, folder=cache_folder)
     suitable = [
         measurement
         for measurement in known or ()
         if engine in (AUTO, measurement.engine) and wanted in (None, measurement.precision)
+        if measurement.precision != "int8" or calibration_of(spec) is not None  # blends have none
     ]
-    if suitable:
-        # Who asks for bf16 accepts its differences; `auto` never does.
-        best = choose(suitable, max_level=float("inf") if wanted else MAX_LEVEL)
+    if suitable and cache_folder:
+        budget_db = kept_budget_db(conditions=conditions, folder=cache_folder)
+        # Who asks for an arithmetic accepts its differences.
+        best = choose(suitable, budget_db=float("inf") if wanted else budget_db)
         return best.engine, best.precision
-    exact_or_wanted = wanted or "fp32"
-    return _first(exact_or_wanted) if engine == AUTO else engine, exact_or_wanted
+    if engine == AUTO:
+        engine = _first(wanted or "fp32")
+    return engine, wanted or _usual(spec, engine)
+
+
+def _usual(spec: ModelSpec, engine: str) -> Precision:
+    """Return the arithmetic to take where nothing was measured.
+
+    Every table of ranges that ships is proved to keep within the budget, and OpenVINO's int8 to be
+    the fastest there is wherever the CPU has the instructions.
+    """
+    fast = engine == INT8_ENGINE and has_int8_dot_product() and calibration_of(spec) is not None
+    return "int8" if fast else "fp32"
 
 
 def _first(precision: Precision) -> str:
-    """Return the first installed engine, or the first that can do bf16 where that is wanted."""
+    """Return the first installed engine that has an arithmetic, else the first."""
     here = installed()
     if not here:
         raise EngineMissing(ENGINE_NAMES[0], engine(ENGINE_NAMES[0]).package)
@@ -68,8 +90,8 @@ def _first(precision: Precision) -> str:
     return next((name for name in here if precision in engine(name).precisions()), here[0])
 
 
-def choose(measurements: Sequence[Measurement], *, max_level: float = MAX_LEVEL) -> Measurement:
-    """Return the fastest within `max_level` levels of fp32; where none is, the nearest to fp32.
+def choose(measurements: Sequence[Measurement], *, budget_db: float = BUDGET_DB) -> Measurement:
+    """Return the fastest that loses at most `budget_db` against fp32, else the one losing least.
 
     At least one engine must have been measured. Raises EngineFailed when all of them failed.
     """
@@ -77,10 +99,17 @@ def choose(measurements: Sequence[Measurement], *, max_level: float = MAX_LEVEL)
     if not working:
         reasons = "; ".join(f"{one.engine}: {one.failure}" for one in measurements)
         raise EngineFailed(AUTO, "that was measured", reasons)
-    exact = [one for one in working if one.max_level_difference <= max_level]
-    if exact:
-        return min(exact, key=lambda one: one.median_s)
-    return min(working, key=lambda one: one.max_level_difference)
+    near = [one for one in working if _loss_db(one) <= budget_db]
+    if near:
+        return min(near, key=lambda one: one.median_s)
+    return min(working, key=_loss_db)
+
+
+def _loss_db(one: Measurement) -> float:
+    """Return what a measurement lost; what was not scored counts as exact in fp32 alone."""
+    if one.loss_db is not None:
+        return one.loss_db
+    return 0.0 if one.precision == "fp32" else float("inf")
 
 
 def current_conditions(spec: ModelSpec, *, threads: int) -> Conditions:

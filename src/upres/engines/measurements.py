@@ -16,7 +16,9 @@ from upres.image.files import complete_output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FORMAT = 1
+BUDGET_DB = 0.05
+"""What of fp32's PSNR-Y on the samples may be lost without being asked for."""
+_FORMAT = 2
 """Raised when measurements are made another way: older ones are then made again."""
 
 
@@ -30,6 +32,8 @@ class Measurement:
     """One for each round; empty when the engine failed."""
     max_level_difference: float = 0.0
     """Largest difference from the exact engine, in levels of 255, after clipping to 0..255."""
+    loss_db: float | None = None
+    """PSNR-Y lost against the exact engine on the samples; None where that was not measured."""
     failure: str | None = None
     """Why the engine is out, in its own words."""
 
@@ -59,8 +63,16 @@ class Conditions:
         return folder / f"engines-{self.model}-{digest[:16]}.json"
 
 
-def save(measurements: Sequence[Measurement], *, conditions: Conditions, folder: Path) -> Path:
+def save(
+    measurements: Sequence[Measurement],
+    *,
+    conditions: Conditions,
+    folder: Path,
+    budget_db: float = BUDGET_DB,
+) -> Path:
     """Keep measurements in a folder, made if need be; the file is whole or not there.
+
+    `budget_db` is what `auto` may lose against fp32 from now on, under these conditions.
 
     Returns the file. Raises OutputNotWritable and DiskFull.
     """
@@ -68,6 +80,7 @@ def save(measurements: Sequence[Measurement], *, conditions: Conditions, folder:
     content = {
         "format": _FORMAT,
         "conditions": _plain(conditions),
+        "budget_db": budget_db,
         "measurements": [_plain(measurement) for measurement in measurements],
     }
     try:
@@ -82,12 +95,26 @@ def save(measurements: Sequence[Measurement], *, conditions: Conditions, folder:
 def load(*, conditions: Conditions, folder: Path) -> tuple[Measurement, ...]:
     """Return what was kept under exactly these conditions; nothing when absent or damaged."""
     try:
-        content = json.loads(conditions.file(folder).read_bytes())
-        if content["format"] != _FORMAT or content["conditions"] != _plain(conditions):
-            return ()
+        content = _content(conditions, folder)
         return tuple(_measurement(entry) for entry in content["measurements"])
     except (OSError, ValueError, TypeError, KeyError):
         return ()  # measured again, and then written anew
+
+
+def kept_budget_db(*, conditions: Conditions, folder: Path) -> float:
+    """Return the budget that was kept with the measurements, or the usual one."""
+    try:
+        return float(_content(conditions, folder)["budget_db"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return BUDGET_DB
+
+
+def _content(conditions: Conditions, folder: Path) -> dict[str, Any]:
+    """Read a file; raises OSError, ValueError, TypeError or KeyError on anything unexpected."""
+    content: dict[str, Any] = json.loads(conditions.file(folder).read_bytes())
+    if content["format"] != _FORMAT or content["conditions"] != _plain(conditions):
+        raise ValueError
+    return content
 
 
 def _plain(value: Measurement | Conditions) -> Any:
@@ -108,5 +135,6 @@ def _measurement(entry: dict[str, Any]) -> Measurement:
         precision=entry["precision"],
         seconds=seconds,
         max_level_difference=float(entry["max_level_difference"]),
+        loss_db=None if entry["loss_db"] is None else float(entry["loss_db"]),
         failure=failure,
     )

@@ -1,4 +1,4 @@
-"""Runs networks on OpenVINO's CPU plug-in, in fp32 or, where the CPU has it, bf16."""
+"""Runs networks on OpenVINO's CPU plug-in, in fp32, int8 or, where the CPU has it, bf16."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from upres.engines.instructions import has_int8_dot_product
 from upres.engines.libraries import check_request, needed, package_version, translated
 from upres.engines.session import LockedSession
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from upres.models.spec import ModelSpec
 
 _DEVICE = "CPU"
-_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""What is not quantized in an int8 graph stays exact: bf16 there costs quality and no time."""
 
 _import_lock = threading.Lock()
 
@@ -63,8 +65,9 @@ class OpenVinoEngine:
         return package_version(self.name, packages=(self.package,))
 
     def precisions(self) -> tuple[Precision, ...]:
-        """Return fp32, and bf16 where the CPU multiplies it in hardware; raises EngineMissing."""
-        return _precisions(library().Core())
+        """Return fp32, and bf16 and int8 where the CPU has instructions for them."""
+        int8: tuple[Precision, ...] = ("int8",) if has_int8_dot_product() else ()
+        return (*_floats(library().Core()), *int8)
 
     def wanted_format(self, spec: ModelSpec) -> Literal["onnx", "pb"]:  # noqa: ARG002 - the seam's
         """Return `onnx`."""
@@ -75,7 +78,8 @@ class OpenVinoEngine:
     ) -> LockedSession:
         """Load an ONNX graph; see `upres.engines.base.Engine`."""
         core = library().Core()
-        check_request(self.name, precision=precision, available=_precisions(core), threads=threads)
+        available: tuple[Precision, ...] = (*_floats(core), "int8")  # which runs on any CPU
+        check_request(self.name, precision=precision, available=available, threads=threads)
         with translated(self.name, model=spec.id):
             core.set_property({"ENABLE_MMAP": False, "CACHE_DIR": ""})
             model = core.read_model(str(path))
@@ -90,7 +94,7 @@ class OpenVinoEngine:
         return LockedSession(network, engine=self.name, spec=spec)
 
 
-def _precisions(core: Any) -> tuple[Precision, ...]:
+def _floats(core: Any) -> tuple[Precision, ...]:
     # OpenVINO computes bf16 on any CPU, but only with the instructions for it is that fast.
     has_bf16 = "BF16" in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
     return ("fp32", "bf16") if has_bf16 else ("fp32",)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from upres.engines import engine, installed
+from upres.engines import engine, installed, wanted_file
 from upres.engines.measurements import Measurement
 from upres.errors import UpresError
+from upres.models.calibration import calibration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from upres.engines.base import Engine, Precision, Session
     from upres.models.spec import ModelSpec
+
+Score = Callable[["Session"], float]
+"""How well a network does on samples, in dB."""
 
 TILE_PX = 128
 """Side of the tile that engines are measured on."""
@@ -38,7 +43,7 @@ class Candidate:
 def candidates(
     spec: ModelSpec,
     *,
-    path_of: Callable[[Literal["onnx", "pb"]], Path],
+    path_of: Callable[[Literal["onnx", "pb", "int8"]], Path],
     engines: Container[str] | None = None,
     precisions: Container[Precision] | None = None,
 ) -> tuple[Candidate, ...]:
@@ -47,11 +52,16 @@ def candidates(
     `path_of` gives the model's file of a format. `engines` and `precisions` leave out all others.
     """
     found = [
-        Candidate(engine=each, precision=precision, path=path_of(each.wanted_format(spec)))
+        Candidate(
+            engine=each,
+            precision=precision,
+            path=path_of(wanted_file(each, spec, precision=precision)),
+        )
         for each in map(engine, installed())
         if engines is None or each.name in engines
         for precision in each.precisions()
         if precisions is None or precision in precisions
+        if precision != "int8" or calibration_of(spec) is not None
     ]
     return tuple(sorted(found, key=lambda candidate: candidate.precision != "fp32"))
 
@@ -63,13 +73,16 @@ def measure(
     threads: int,
     rounds: int = 5,
     budget_s: float = 60.0,
+    score: Score | None = None,
 ) -> tuple[Measurement, ...]:
     """Run each candidate on one tile and return how it did, in the order given.
 
-    See `measure_together`.
+    See `measure_together`. With `score`, what each loses against the first fp32 one is told too.
     """
     entry = (spec, candidates)
-    return measure_together([entry], threads=threads, rounds=rounds, budget_s=budget_s)[0]
+    return measure_together(
+        [entry], threads=threads, rounds=rounds, budget_s=budget_s, score=score
+    )[0]
 
 
 def measure_together(
@@ -80,6 +93,7 @@ def measure_together(
     budget_s: float = 60.0,
     turn_s: float = 0.0,
     tile_px: int = TILE_PX,
+    score: Score | None = None,
 ) -> tuple[tuple[Measurement, ...], ...]:
     """Run each candidate of each model on one tile and return how it did, in the order given.
 
@@ -95,7 +109,7 @@ def measure_together(
             groups.append([_Trial(one, spec, tile, turn_s=turn_s) for one in candidates])
         trials = [trial for group in groups for trial in group]
         for trial in trials:
-            trial.open(stack, threads=threads)
+            trial.open(stack, threads=threads, score=score)
         began_s = time.perf_counter()
         for count in range(rounds):
             if count and time.perf_counter() - began_s > budget_s:
@@ -106,7 +120,7 @@ def measure_together(
 
 
 def _measurements(trials: Sequence[_Trial]) -> Iterator[Measurement]:
-    exact = next((one.output for one in trials if one.is_exact), None)
+    exact = next((one for one in trials if one.is_exact), None)
     return (trial.measurement(exact) for trial in trials)
 
 
@@ -120,6 +134,7 @@ class _Trial:
     turn_s: float
     session: Session | None = None
     output: NDArray[np.float32] | None = None
+    score_db: float | None = None
     seconds: list[float] = field(default_factory=list)
     failure: str | None = None
 
@@ -127,7 +142,7 @@ class _Trial:
     def is_exact(self) -> bool:
         return self.candidate.precision == "fp32" and self.failure is None
 
-    def open(self, stack: ExitStack, *, threads: int) -> None:
+    def open(self, stack: ExitStack, *, threads: int, score: Score | None) -> None:
         """Open the network; its first run, which is slower, is not measured but compared."""
         chosen = self.candidate
         try:
@@ -136,6 +151,7 @@ class _Trial:
             )
             self.session = stack.enter_context(session)
             self.output = session.run(self.tile)
+            self.score_db = None if score is None else score(session)
         except UpresError as error:
             self.failure = str(error)
 
@@ -152,15 +168,23 @@ class _Trial:
         else:
             self.seconds.append(spent_s / runs)
 
-    def measurement(self, exact: NDArray[np.float32] | None) -> Measurement:
+    def measurement(self, exact: _Trial | None) -> Measurement:
         result = Measurement(engine=self.candidate.engine.name, precision=self.candidate.precision)
         if self.failure is not None or self.output is None:
             return replace(result, failure=self.failure)
-        reference = self.output if exact is None else exact
+        reference = self.output if exact is None or exact.output is None else exact.output
         if self.output.shape != reference.shape:
             return replace(result, failure=f"its result has the shape {self.output.shape}")
         difference = _levels_apart(self.output, reference, value_max=self.spec.value_max)
-        return replace(result, seconds=tuple(self.seconds), max_level_difference=difference)
+        loss_db = None
+        if exact is not None and exact.score_db is not None and self.score_db is not None:
+            loss_db = exact.score_db - self.score_db
+        return replace(
+            result,
+            seconds=tuple(self.seconds),
+            max_level_difference=difference,
+            loss_db=loss_db,
+        )
 
 
 def _levels_apart(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from upres.errors import InvalidOption, ModelDamaged, ModelMissing
+from upres.models.calibration import calibration_of
 from upres.models.converted import CONVERTER_VERSION, ConvertedGraphs
 from upres.models.download import download, labels
 from upres.models.fetch import Limits
@@ -15,6 +16,7 @@ from upres.models.hashes import Content, Hashes, size_of
 from upres.models.landing import locked, prepare, sweep
 
 if TYPE_CHECKING:
+    from upres.models.calibration import Calibration
     from upres.models.converted import Converter
     from upres.models.download import Progress
     from upres.models.spec import ModelSpec
@@ -54,6 +56,8 @@ class ModelStore:
         self._settings = settings
         self._bundled = bundled or _BUNDLED
         self._hashes = Hashes()
+        self._convert = convert
+        self._converter_version = converter_version
         self._graphs = ConvertedGraphs(
             hashes=self._hashes, convert=convert, version=converter_version
         )
@@ -63,12 +67,19 @@ class ModelStore:
         """The data folder."""
         return self._settings.folder
 
-    def find(self, spec: ModelSpec, *, format: Literal["onnx", "pb"] = "onnx") -> Path:  # noqa: A002
+    def find(
+        self,
+        spec: ModelSpec,
+        *,
+        format: Literal["onnx", "pb", "int8"] = "onnx",  # noqa: A002
+    ) -> Path:
         """Return the verified file of a model; the network is never touched.
 
-        An ONNX graph that is made on this machine is made here when it is missing, damaged or by
-        another version of the converter.
+        `int8` is the ONNX graph's quantized twin. What is made on this machine, from the model's
+        pinned file, is made here when it is missing, damaged or by another version of its maker.
         """
+        if format == "int8":
+            return self._twin(spec)
         if format == spec.file.format:
             return self._whole(spec)
         if format == "pb":
@@ -103,6 +114,9 @@ class ModelStore:
         if spec.converted is not None:
             for graph in self._places(spec.converted):
                 self._graphs.check(spec, graph)
+        calibration = calibration_of(spec)
+        if calibration is not None:
+            self._twins(calibration).check(spec, self._twin_path(spec))
         return path
 
     def _whole(self, spec: ModelSpec) -> Path:
@@ -145,6 +159,32 @@ class ModelStore:
         )
         return target
 
+    def _twin(self, spec: ModelSpec) -> Path:
+        """Return a model's int8 graph, made where it is not kept."""
+        calibration = calibration_of(spec)
+        if calibration is None:
+            raise InvalidOption("precision", "int8", f"fp32 or bf16: {spec.id} has no int8 twin")
+        self._right_size(spec)
+        twins = self._twins(calibration)
+        target = self._twin_path(spec)
+        if not twins.good(spec, target):
+            timeout_s = self._settings.lock_timeout_s
+            twins.make(spec, source=self._whole(spec), target=target, lock_timeout_s=timeout_s)
+        return target
+
+    def twin_bytes(self, spec: ModelSpec) -> bytes:
+        """Return a model's int8 graph without keeping it, for folders that cannot be written."""
+        calibration = calibration_of(spec)
+        assert calibration is not None  # noqa: S101 - `find` was asked first
+        return quantized_file(self._whole(spec).read_bytes(), spec, calibration, self._convert)
+
+    def _twins(self, calibration: Calibration) -> ConvertedGraphs:
+        def make(file: bytes, *, spec: ModelSpec) -> bytes:
+            return quantized_file(file, spec, calibration, self._convert)
+
+        version = f"{self._converter_version} int8 {calibration.version}"
+        return ConvertedGraphs(hashes=self._hashes, convert=make, version=version)
+
     def _fetch(self, spec: ModelSpec, *, progress: Progress | None) -> None:
         settings = self._settings
         target = self.folder / spec.file.name
@@ -166,6 +206,9 @@ class ModelStore:
                 progress=progress,
             )
 
+    def _twin_path(self, spec: ModelSpec) -> Path:
+        return self.folder / f"{Path(spec.onnx_name).stem}.int8.onnx"
+
     def _places(self, name: str) -> tuple[Path, ...]:
         """Return every path where a file may lie, in search order."""
         # Names come from catalogues, one of which people may edit.
@@ -173,3 +216,14 @@ class ModelStore:
             raise ValueError(f"{name!r} is not a plain file name")
         folders = dict.fromkeys((self._bundled, self.folder))
         return tuple(folder / name for folder in folders)
+
+
+def quantized_file(
+    file: bytes, spec: ModelSpec, calibration: Calibration, convert: Converter | None
+) -> bytes:
+    """Return the int8 graph of a model's pinned file, converted first where it is a GraphDef."""
+    from upres.models.convert import convert_graphdef
+    from upres.models.quantize import quantized_graph
+
+    graph = (convert or convert_graphdef)(file, spec=spec) if spec.converted else file
+    return quantized_graph(graph, calibration)

@@ -9,7 +9,8 @@ What is in it, because the bytes depend on it:
   name counts only as an option, so a model that is replaced under its name has other keys;
 - where `auto` measures the picture: the rule it follows, and every network that may be chosen;
 - the engine, its version and its arithmetic: results differ by a level in rare pixels (lite x3 on
-  noise: 1 in 45,000 samples between OpenVINO and ONNX Runtime);
+  noise: 1 in 45,000 samples between OpenVINO and ONNX Runtime); for int8 the quantizer's version
+  and the table of ranges, too;
 - where tiles lie: a pixel near a border may be a level off. The numbers that the plan follows from
   are in the key, and GEOMETRY_VERSION stands for the rule that makes a plan of them;
 - the versions of the libraries that decode, resample and encode;
@@ -31,6 +32,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from upres.image.vips import libvips
+from upres.models.calibration import calibration_of
 from upres.upscale.tiles import TILE_SIDES_PX
 from upres.upscale.upscaler import Network
 
@@ -54,7 +56,7 @@ class NetworkUse:
     """`openvino`, `onnxruntime`, `opencv`: the one chosen, never `auto`."""
     engine_version: str
     precision: str
-    """`fp32` or `bf16`: the one chosen, never `auto`."""
+    """`fp32`, `bf16` or `int8`: the one chosen, never `auto`."""
     tile_memory_bytes: int = Network.tile_memory_bytes
 
 
@@ -95,7 +97,7 @@ def _network(use: NetworkUse) -> dict[str, Any]:
         "channels": model.channels.value,
         "value_max": model.value_max,
         "mean": model.mean,
-        "engine": [use.engine, use.engine_version, use.precision],
+        "engine": [use.engine, use.engine_version, use.precision, *_twin(use)],
         "tiles": {
             "version": GEOMETRY_VERSION,
             "sides_px": TILE_SIDES_PX,
@@ -104,6 +106,12 @@ def _network(use: NetworkUse) -> dict[str, Any]:
             "tile_memory_bytes": use.tile_memory_bytes,
         },
     }
+
+
+def _twin(use: NetworkUse) -> list[str]:
+    """Return what an int8 twin depends on beside its model's file; nothing for other precisions."""
+    calibration = calibration_of(use.model) if use.precision == "int8" else None
+    return [] if calibration is None else [calibration.version]
 
 
 @cache

@@ -1,0 +1,1 @@
+"""What the speed proofs measure; the bars are in proofs/speed.py."""

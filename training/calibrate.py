@@ -1,0 +1,140 @@
+"""Measures the ranges of values in a model's network, for its int8 twin: `calibrate NAME`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from PIL import Image
+
+from training.data import RESEARCH_ONLY, find_pictures
+from training.downscale import Picture, downscale
+from upres.config import Settings
+from upres.models.calibration import CALIBRATIONS, entry_text
+from upres.models.catalogue import Catalogue
+from upres.models.spec import Channels
+from upres.models.store import ModelStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from upres.models.spec import ModelSpec
+
+PICTURES = Path(__file__).parents[2] / "shared" / "train"
+CROPS = 72
+CROP_PX = 48
+"""Side of a crop, after the downscale."""
+_TRIED = 12
+"""Places looked at in a picture; the sharpest is taken, since smooth ones give narrow ranges."""
+_SEED = 7
+_SMALL_SHARE = 0.05
+"""First and last convolution stay float when they are less of the arithmetic than this."""
+
+
+def sharp_crops(paths: Sequence[Path], *, scale: int, count: int) -> Iterator[Picture]:
+    """Yield small (CROP_PX, CROP_PX, 3) pictures: each the sharpest place of another picture."""
+    random = np.random.default_rng(_SEED)
+    for index in random.permutation(len(paths))[:count]:
+        with Image.open(paths[index]) as image:
+            picture = np.asarray(image.convert("RGB"))
+        yield downscale(_sharpest(picture, CROP_PX * scale, random), scale)
+
+
+def _sharpest(picture: Picture, side_px: int, random: np.random.Generator) -> Picture:
+    rows, columns = (max(1, side - side_px + 1) for side in picture.shape[:2])
+    crops = [
+        picture[top : top + side_px, left : left + side_px]
+        for top, left in zip(
+            random.integers(rows, size=_TRIED), random.integers(columns, size=_TRIED), strict=True
+        )
+    ]
+    return max(crops, key=lambda crop: float(np.abs(np.diff(crop.astype(np.int16), axis=0)).mean()))
+
+
+def measured_ranges(graph: bytes, batches: Sequence[NDArray[np.float32]]) -> list[list[float]]:
+    """Return the least and the largest input of each convolution, in the graph's order."""
+    model = onnx.load_model_from_string(graph)
+    names = [node.input[0] for node in model.graph.node if node.op_type == "Conv"]
+    ends = {value.name for value in model.graph.input}
+    watched = list(dict.fromkeys(name for name in names if name not in ends))
+    shown = {value.name for value in model.graph.output}
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        for name in watched
+        if name not in shown
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    ranges = {name: [np.inf, -np.inf] for name in names}
+    for batch in batches:
+        values = dict(zip(watched, session.run(watched, {"input": batch}), strict=True))
+        for name in ranges:
+            value = values.get(name, batch)
+            ranges[name] = [
+                float(min(ranges[name][0], value.min())),
+                float(max(ranges[name][1], value.max())),
+            ]
+    return [ranges[name] for name in names]
+
+
+def _share_of_ends(graph: bytes) -> float:
+    """Return what part of the multiplications is in the first and the last convolution."""
+    model = onnx.load_model_from_string(graph)
+    arrays = {array.name: list(array.dims) for array in model.graph.initializer}
+    made = {value: node.input[0] for node in model.graph.node for value in node.output}
+    names = [node.input[1] for node in model.graph.node if node.op_type == "Conv"]
+    sizes = [float(np.prod(arrays[name if name in arrays else made[name]])) for name in names]
+    return (sizes[0] + sizes[-1]) / sum(sizes)
+
+
+def planes_of(picture: Picture, spec: ModelSpec) -> NDArray[np.float32]:
+    """Return (1, 3, H, W) as the network takes it."""
+    ordered = picture[..., ::-1] if spec.channels is Channels.BGR else picture
+    planes = ordered.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+    return np.ascontiguousarray(planes * np.float32(spec.value_max / 255))
+
+
+def calibrate(spec: ModelSpec, graph: bytes, pictures: Path) -> dict[str, Any]:
+    """Return a model's table, as it is kept in the package."""
+    paths = find_pictures([pictures], exclude=sorted(RESEARCH_ONLY))
+    if not paths:
+        raise FileNotFoundError(f"no pictures in {pictures}")
+    crops = list(sharp_crops(paths, scale=spec.scale, count=CROPS))
+    inputs: list[list[float] | None] = []
+    inputs += measured_ranges(graph, [planes_of(crop, spec) for crop in crops])
+    if _share_of_ends(graph) < _SMALL_SHARE:  # then they cost little and matter most
+        inputs[0] = inputs[-1] = None
+    return {"model": spec.id, "sha256": spec.file.sha256, "crops": len(crops), "inputs": inputs}
+
+
+def write_table(name: str, *, pictures: Path = PICTURES) -> Path:
+    """Measure an installed model of the catalogue, by its id, and keep the table in the package."""
+    specs = {spec.id: spec for spec in Catalogue.load()}
+    store = ModelStore(Settings.from_environment().store)
+    table = calibrate(specs[name], store.find(specs[name]).read_bytes(), pictures)
+    path = CALIBRATIONS / f"{name}.json"
+    path.write_text(entry_text(table), "utf-8")
+    return path
+
+
+def main() -> None:
+    """Calibrate models from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", help="ids, as lite-x3; their models must be here")
+    parser.add_argument("--pictures", type=Path, default=PICTURES)
+    options = parser.parse_args()
+    for name in options.names:
+        print(write_table(name, pictures=options.pictures))
+
+
+if __name__ == "__main__":
+    main()
