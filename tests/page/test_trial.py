@@ -81,7 +81,7 @@ def _lists(visit: Visit, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def test_a_model_is_fetched_with_progress(visits: Callable[..., Visit]) -> None:
-    """The server's answers are played here; the proof fetches the real file."""
+    """The server's answers are played here: the real file is 38 MB from elsewhere."""
     visit = visits()
     done = [0.0]
     pulled: list[str] = []
