@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from proofs.paging import weight
+from proofs.paging import readme, weight
 from proofs.paging.suites import measured
 from proofs.record import ROOT, run_bars
 
@@ -49,6 +49,10 @@ BARS = {
     "reflow": (
         measured(f"{VISITORS}::test_nothing_is_cut_off"),
         "at 320 px nothing has to be scrolled sideways, in every state",
+    ),
+    "readme": (
+        readme.measure,
+        "with README alone, from nothing to a compared picture in the browser: one command",
     ),
     "weight": (
         weight.measure,
