@@ -248,16 +248,28 @@ def _load(url: str, seed: int, over: threading.Event, sent: list[dict[str, Any]]
 
 def _asked(http: httpx.Client, content: bytes, row: dict[str, Any]) -> None:
     answer = http.post("/api/v1/enlarge", params=_DOUBLED, content=content)
+    if answer.status_code == httpx.codes.ACCEPTED:  # it takes longer than a request waits
+        _watched(http, answer.json(), row)
+        return
+    if answer.status_code != httpx.codes.OK:
+        row["outcome"] = f"{answer.status_code} {answer.text[:200]}"
+        return
     row["job"] = answer.headers["Content-Location"].removesuffix("/result")
-    right = answer.status_code == httpx.codes.OK and _size(answer.content) == (80, 60)
-    row["outcome"] = "right" if right else f"{answer.status_code} {answer.text[:200]}"
+    row["outcome"] = "right" if _size(answer.content) == (80, 60) else "another size"
 
 
 def _followed(http: httpx.Client, content: bytes, row: dict[str, Any]) -> None:
-    """Submit a job, read its events, again where a stream ends before it, fetch the result."""
+    """Submit a job and follow it to its result."""
     answer = http.post("/api/v1/jobs", params=_DOUBLED, content=content)
-    job = answer.json()
-    row["job"] = job["links"]["self"]
+    if not answer.is_success:
+        row["outcome"] = f"{answer.status_code} {answer.text[:200]}"
+        return
+    _watched(http, answer.json(), row)
+
+
+def _watched(http: httpx.Client, job: dict[str, Any], row: dict[str, Any]) -> None:
+    """Read a job's events, again where a stream ends before it does, and fetch the result."""
+    row["job"] = job["links"]["job"]
     until = time.monotonic() + 60
     state, ends = "", 0
     while state not in {"done", "failed", "cancelled"} and time.monotonic() < until:
