@@ -216,11 +216,12 @@ def measure_restarts(seed: int) -> dict[str, Any]:
         time.sleep(1)
         with sqlite3.connect(stack.folder / "data" / "jobs.sqlite", timeout=30) as table:
             states = dict(table.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
-        missing = [row["job"] for row in sent if http.get(row["job"]).status_code != 200]  # noqa: PLR2004
+        missing = [row["job"] for row in sent if _got(http, row["job"]).status_code != 200]  # noqa: PLR2004
     wrong = [row for row in sent if row["outcome"] != "right"]
     return {
         "disturbances": disturbances,
         "requests": len(sent),
+        "told_to_slow_down": sum(row.get("slowed_down", 0) for row in sent),
         "not_right": wrong[:20],
         "jobs_by_state": states,
         "jobs_that_are_gone": missing[:20],
@@ -247,7 +248,7 @@ def _load(url: str, seed: int, over: threading.Event, sent: list[dict[str, Any]]
 
 
 def _asked(http: httpx.Client, content: bytes, row: dict[str, Any]) -> None:
-    answer = http.post("/api/v1/enlarge", params=_DOUBLED, content=content)
+    answer = _posted(http, "/api/v1/enlarge", content, row)
     if answer.status_code == httpx.codes.ACCEPTED:  # it takes longer than a request waits
         _watched(http, answer.json(), row)
         return
@@ -260,11 +261,21 @@ def _asked(http: httpx.Client, content: bytes, row: dict[str, Any]) -> None:
 
 def _followed(http: httpx.Client, content: bytes, row: dict[str, Any]) -> None:
     """Submit a job and follow it to its result."""
-    answer = http.post("/api/v1/jobs", params=_DOUBLED, content=content)
+    answer = _posted(http, "/api/v1/jobs", content, row)
     if not answer.is_success:
         row["outcome"] = f"{answer.status_code} {answer.text[:200]}"
         return
     _watched(http, answer.json(), row)
+
+
+def _posted(http: httpx.Client, path: str, content: bytes, row: dict[str, Any]) -> httpx.Response:
+    """Send a picture, later again where the server says that this was too fast."""
+    while True:
+        answer = http.post(path, params=_DOUBLED, content=content)
+        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            return answer
+        row["slowed_down"] = row.get("slowed_down", 0) + 1
+        time.sleep(float(answer.headers["Retry-After"]))
 
 
 def _watched(http: httpx.Client, job: dict[str, Any], row: dict[str, Any]) -> None:
@@ -279,9 +290,16 @@ def _watched(http: httpx.Client, job: dict[str, Any], row: dict[str, Any]) -> No
                     state = json.loads(line[6:])["state"]
         ends += 1
     row["streams"] = ends
-    result = http.get(job["links"]["result"])
+    result = _got(http, job["links"]["result"])
     right = result.status_code == httpx.codes.OK and _size(result.content) == (80, 60)
     row["outcome"] = "right" if right else f"{state} {result.status_code}"
+
+
+def _got(http: httpx.Client, path: str) -> httpx.Response:
+    """Fetch something, later again where the server says that this was too fast."""
+    while (answer := http.get(path)).status_code == httpx.codes.TOO_MANY_REQUESTS:
+        time.sleep(float(answer.headers["Retry-After"]))
+    return answer
 
 
 def _size(content: bytes) -> tuple[int, int]:
