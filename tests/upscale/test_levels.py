@@ -15,7 +15,7 @@ from upres.models.spec import Channels
 from upres.upscale.levels import fits
 from upres.upscale.steps import network_function, quantized, tiled_bands
 from upres.upscale.tiles import plan_tiles
-from upres.upscale.upscaler import Options, enlarge_picture
+from upres.upscale.upscaler import Options, enlarge_picture, enlarge_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,3 +103,32 @@ def test_the_caller_owns_the_rows_and_progress_is_told(
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(number + 1, plan.tiles) for number in range(plan.tiles)]
+
+
+def test_bands_are_parts_of_a_result_that_has_a_place(
+    fake_network: Callable[..., Network],
+) -> None:
+    network = fake_network(tripled, scale=3, halo_px=4)
+    pixels = np.random.default_rng(3).integers(0, 256, (100, 90, 3), np.uint8)
+    plan = plan_tiles(90, 100, halo_px=4, budget_px=64 * 64)
+    place = np.zeros((300, 270, 3), np.uint8)
+    layout = Picture(pixels=pixels).layout
+
+    def bands(into: NDArray[np.uint8] | None) -> list[NDArray[np.uint8 | np.uint16]]:
+        return list(
+            enlarge_rows(
+                [pixels],
+                layout,
+                network,
+                width=270,
+                height=300,
+                options=Options(),
+                plan=plan,
+                into=into,
+            )
+        )
+
+    placed = bands(place)
+    assert len(placed) > 1
+    assert all(band.base is place for band in placed)
+    np.testing.assert_array_equal(place, np.concatenate(bands(None)))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 PIPELINE_VERSION = 2
 """Add 1 with every change to a result's bytes: steps, conversion of models, encoding."""
-GEOMETRY_VERSION = 1
+GEOMETRY_VERSION = 2
 """Add 1 with every change of where tiles lie; tests/storage/test_cache.py notices such a change."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -38,10 +38,12 @@ def level_rows(
     *,
     plan: TilePlan,
     tile_done: Callable[[], None],
+    into: Rows | None = None,
 ) -> Iterator[Rows]:
     """Enlarge a picture tile by tile; yields (rows, width * scale, 3) levels, the caller's own.
 
-    `rows` and `tile_done` are as for `upres.upscale.steps.tiled_bands`.
+    `rows` and `tile_done` are as for `upres.upscale.steps.tiled_bands`. Where the whole result has
+    a place, `into`, the bands are parts of it.
     """
     reader = RowReader(rows)
     scale, white = spec.scale, np.float32(spec.value_max)
@@ -50,7 +52,10 @@ def level_rows(
     for row, span in zip(plan.rows, needed_rows(plan.rows, layout.height), strict=True):
         lines = reader.read(span)[mirrored(row.source, layout.height) - span.start]
         down = row.crop.scaled(scale)
-        band = np.empty((down.length, layout.width * scale, _COLOUR_PLANES), np.uint8)
+        if into is None:
+            band = np.empty((down.length, layout.width * scale, _COLOUR_PLANES), np.uint8)
+        else:
+            band = into[row.inner.start * scale : row.inner.stop * scale]
         for column in plan.columns:
             planes = to_planes(lines[:, mirrored(column.source, layout.width), order])
             if white != 1:

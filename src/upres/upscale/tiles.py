@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-TILE_SIDES_PX = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
+TILE_SIDES_PX = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 416, 448, 480, 512)
 """Sides a tile may have, halo included; multiples of 16 suit every network met so far."""
 
 _TILE_OVERHEAD_PX = 2_000

@@ -55,7 +55,7 @@ class Options:
 
 _BAND_BYTES = 96 * 2**20
 """What one row of tiles, enlarged and as wide as the picture, may hold."""
-_SAMPLE_BYTES = 4
+_FLOAT_BYTES = 4
 _COLOUR_PLANES = 3
 
 
@@ -68,9 +68,19 @@ class Network:
     tile_memory_bytes: int = 768 * 2**20
     """What the engine may use for one tile."""
 
-    def plan(self, *, width: int, height: int, planes: int = _COLOUR_PLANES) -> TilePlan:
-        """Place tiles over a picture of that size; `planes` counts alpha."""
-        row_bytes = width * self.spec.scale**2 * planes * _SAMPLE_BYTES
+    def plan(
+        self,
+        *,
+        width: int,
+        height: int,
+        planes: int = _COLOUR_PLANES,
+        sample_bytes: int = _FLOAT_BYTES,
+    ) -> TilePlan:
+        """Place tiles over a picture of that size.
+
+        `planes` counts alpha; `sample_bytes` is what an enlarged sample takes, 1 on the short way.
+        """
+        row_bytes = width * self.spec.scale**2 * planes * sample_bytes
         return plan_tiles(
             width,
             height,
@@ -98,13 +108,15 @@ def enlarge_rows(
     plan: TilePlan | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelCheck | None = None,
+    into: Rows | None = None,
 ) -> Iterator[Rows]:
     """Enlarge a picture of that layout to `width` x `height` pixels; yields rows from the top.
 
     `rows` bring the picture from the top in bands of any heights; results come in bands of other
     heights, of the same sample type and planes. Neither picture is ever held whole. A network
     enlarges by its own factor, then Lanczos takes the result to the size asked for. `plan` replaces
-    the tile plan the network would choose. Raises Cancelled, EngineFailed, UnreadablePicture when
+    the tile plan the network would choose. Where the whole result has a place, `into`, bands may
+    already be parts of it. Raises Cancelled, EngineFailed, UnreadablePicture when
     rows are missing or too many, and whatever `rows` raise.
     """
     check_cancelled(cancel)
@@ -113,12 +125,13 @@ def enlarge_rows(
     if layout.alpha:
         source, beside = forked(source)
     if isinstance(method, Network):
-        plan = plan or method.plan(width=layout.width, height=layout.height, planes=layout.planes)
-        tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
         own_size = (layout.width * method.spec.scale, layout.height * method.spec.scale)
-        if options == Options() and (width, height) == own_size and fits(layout, method.spec):
+        short = options == Options() and (width, height) == own_size and fits(layout, method.spec)
+        plan = plan or _plan(method, layout, short=short)
+        tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
+        if short:
             yield from level_rows(
-                source, layout, method.session, method.spec, plan=plan, tile_done=tick
+                source, layout, method.session, method.spec, plan=plan, tile_done=tick, into=into
             )
             return
         bands = _network_bands(source, layout, method, plan, options, tick)
@@ -134,6 +147,15 @@ def enlarge_rows(
         filled = filled_rows(beside, layout)
         results = straight_bands(results, filled, layout, width=width, height=height)
     yield from quantized(results, sample_max=layout.sample_max)
+
+
+def _plan(method: Network, layout: Layout, *, short: bool) -> TilePlan:
+    return method.plan(
+        width=layout.width,
+        height=layout.height,
+        planes=layout.planes,
+        sample_bytes=1 if short else _FLOAT_BYTES,
+    )
 
 
 def enlarge_picture(
@@ -162,9 +184,11 @@ def enlarge_picture(
         plan=plan,
         progress=progress,
         cancel=cancel,
+        into=pixels,
     ):
         stop = row + len(band)
-        pixels[row:stop] = band[..., : pixels.shape[2]]
+        if band.base is not pixels:
+            pixels[row:stop] = band[..., : pixels.shape[2]]
         if alpha is not None:
             alpha[row:stop] = band[..., -1]
         row = stop
