@@ -21,6 +21,7 @@ from PIL import Image
 from proofs.deployment.image import Root, instructions, shell
 from proofs.deployment.stack import DEPLOY, free_port
 from proofs.record import ROOT
+from proofs.serving.fresh import wait_ready
 
 _START_S = 240.0
 _MODEL = "EDSR_x3.pb"
@@ -86,7 +87,7 @@ def _served(image: Root, log: Path, seed: int) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}"
     process = image.started({"UPRES_SERVICE_LISTEN_PORT": str(port)}, log=log, network=True)
     try:
-        ready_s = _ready(process, url, log)
+        ready_s = wait_ready(process, url, within_s=_START_S)
         told = httpx.post(f"{url}/upload", files={"image": ("p.png", _picture(seed))}, timeout=120)
         limits = httpx.get(f"{url}/api/v1/limits").json()
         uid = Path(f"/proc/{process.pid}").stat().st_uid
@@ -114,13 +115,3 @@ def _picture(seed: int) -> bytes:
     with io.BytesIO() as file:
         Image.fromarray(pixels).save(file, "PNG")
         return file.getvalue()
-
-
-def _ready(process: subprocess.Popen[bytes], url: str, log: Path) -> float:
-    began = time.monotonic()
-    while time.monotonic() - began < _START_S and process.poll() is None:
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:
-                return time.monotonic() - began
-        time.sleep(0.2)
-    raise RuntimeError(f"it does not start: {log.read_text(errors='replace')[-1500:]}")

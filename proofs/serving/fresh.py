@@ -62,7 +62,8 @@ def fresh_clone() -> Iterator[FreshClone]:
                 first.split(), cwd=clone, env=environment(home), stdout=log, stderr=log
             )
             try:
-                yield FreshClone(home, first, _ready(served), served)
+                ready_s = wait_ready(served, URL, within_s=_START_LIMIT_S)
+                yield FreshClone(home, first, ready_s, served)
             finally:
                 _interrupt(served)
 
@@ -119,11 +120,12 @@ def environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **kept}
 
 
-def _ready(served: subprocess.Popen[bytes]) -> float:
+def wait_ready(process: subprocess.Popen[bytes], url: str, *, within_s: float) -> float:
+    """Wait until a service says that it is ready; return the seconds that took."""
     started = time.monotonic()
-    while time.monotonic() - started < _START_LIMIT_S and served.poll() is None:
+    while time.monotonic() - started < within_s and process.poll() is None:
         with suppress(httpx.HTTPError):
-            if httpx.get(f"{URL}/readyz", timeout=5).status_code == httpx.codes.OK:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:
                 return time.monotonic() - started
         time.sleep(0.2)
     raise RuntimeError(f"it is not ready after {time.monotonic() - started:.0f} s")

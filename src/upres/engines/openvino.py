@@ -126,8 +126,8 @@ def _rounding(model: Any, spec: ModelSpec) -> Any:
     """Return a network that ends in levels, (h * scale, w * scale, C) of 8 bits.
 
     What passes black and white is clipped. A pixel shuffle at the end and the way from planes to
-    pixels become one transposition of levels, a quarter of the bytes: 1 % of the time of `fast`,
-    where separate steps in numpy took 15 %.
+    pixels become one transposition of levels, a quarter of the bytes. With `fast` separate steps in
+    numpy took 43 of a megapixel's 295 ms (bf16, two Zen 5 cores).
     """
     openvino = library()
     opset13, constant = openvino.opset13, openvino.opset13.constant
