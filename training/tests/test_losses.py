@@ -41,3 +41,17 @@ def test_a_colour_shift_costs_more_than_noise_of_the_same_size() -> None:
     loss = Loss(colour_shift=0.5)
     assert float(loss(truth + 0.1 * signs, truth)) == pytest.approx(0.1)
     assert float(loss(truth + 0.1, truth)) == pytest.approx(0.15)
+
+
+def test_luma_counts_once_more(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """Green weighs most in luma, and an error that luma does not have adds nothing."""
+    truth = pair[1]
+    plain, weighed = Loss(), Loss(luma=2.0)
+    green = torch.tensor([0.0, 0.1, 0.0]).view(1, 3, 1, 1)
+    assert float(weighed(truth + green, truth) - plain(truth + green, truth)) == pytest.approx(
+        2 * 0.0587, abs=1e-6
+    )
+    unseen = torch.tensor([0.0, 0.0114, -0.0587]).view(1, 3, 1, 1)
+    assert float(weighed(truth + unseen, truth)) == pytest.approx(
+        float(plain(truth + unseen, truth)), abs=1e-6
+    )
