@@ -378,6 +378,9 @@ class TestAuto:
             run_job(service, claimed(service))
             assert result_of(service, by_hand.id) == result_of(service, job.id)
             assert service.table.get(by_hand.id).choice is None
+            ran = [json.loads(service.table.get(one.id).ran or "null") for one in (job, by_hand)]
+            assert [one["clean"] for one in ran] == [chosen["clean"]] * 2
+            assert [one["model"] for one in ran] == ["photo"] * 2
             monkeypatch.setattr("upres.condition.choice.MEASURE_VERSION", 99)
             assert accepted(service, ROUGH, options).content_key != job.content_key
         finally:

@@ -139,7 +139,8 @@ class Workbench:
                 engine = engine_named(name)
                 with self._file(spec, engine, precision) as path:
                     session = engine.open(path, spec, precision=precision, threads=threads)
-                network = self._keep(key, Network(spec=spec, session=session))
+                opened = Network(spec=spec, session=session, engine=name, precision=precision)
+                network = self._keep(key, opened)
             return network
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,22 @@ def test_a_click_a_choice_a_larger_picture(visit: Visit, tmp_path: Path) -> None
     saving.value.save_as(tmp_path / "cat.png")
     assert saving.value.suggested_filename == "cat_x3.png"
     assert opened((tmp_path / "cat.png").read_bytes()).size == (450, 300)
+
+
+def test_what_ran_is_told(visit: Visit) -> None:
+    """Model, engine, arithmetic and seconds; and that the same once more took no work."""
+    facts = visit.page.locator("#facts")
+    visit.pick(small("fresh.png", seed=901))
+    visit.done()
+    network = r"Lite, (OpenVINO|ONNX Runtime|OpenCV) (fp32|bf16|int8), "
+    expect(facts).to_have_text(re.compile(network + r"[0-9.]+ s$"))
+    visit.pick(small("again.png", seed=901))
+    visit.done(2)
+    visit.page.click(".card:last-child .open")
+    expect(facts).to_have_text(re.compile(network + r"from the cache$"))
+    visit.page.select_option("#model", "lanczos")
+    visit.page.click("#again")
+    expect(facts).to_have_text(re.compile(r"Lanczos, no network, [0-9.]+ s$"))
 
 
 def test_several_files_dropped(visit: Visit, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_every_model_on_a_part(visit: Visit) -> None:
     expect(page.locator("#model")).to_have_value("espcn")
     expect(page.locator("#again")).to_be_focused()
     page.click("#again")
-    visit.state("model espcn")
+    visit.state("ESPCN, ")
 
 
 def test_closed_in_the_middle(visit: Visit) -> None:

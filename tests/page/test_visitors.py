@@ -27,7 +27,7 @@ def test_the_browsers_language_then_the_chosen_one(visits: Callable[..., Visit])
     assert page.title() == "upres：放大图片"
     visit.pick(CAT)
     visit.done()
-    expect(page.locator("#facts")).to_contain_text("模型 auto")
+    expect(page.locator("#facts")).to_contain_text("通用")
     expect(page.locator("#download")).to_have_text("下载")
     page.click("text=English")
     expect(page.locator("#download")).to_have_text("Download")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 from pathlib import Path
@@ -58,6 +59,40 @@ def test_the_result_is_the_commands(
     assert done.state is State.DONE
     assert (done.width, done.height) == opened(target.read_bytes()).size
     assert done.done_tiles == done.total_tiles
+
+
+def test_what_ran_is_told(service: Service) -> None:
+    """Of the network and what runs it; a result that was there tells the same, without work."""
+    options = JobOptions(factor=2.5)
+    first = accepted(service, PICTURE, options)
+    waiting = accepted(service, PICTURE, options, owner="other")
+    assert first.ran is None
+    claim = claimed(service)
+    run_job(service, claim)
+    spec = service.workbench.spec("auto", factor=2.5)
+    assert spec is not None
+    engine, precision, _ = service.workbench.choice(spec, runtime=service.runtime)
+    later = accepted(service, PICTURE, options)
+    told = [service.table.get(job.id) for job in (first, waiting, later)]
+    assert [job.from_cache for job in told] == [False, True, True]
+    assert len({job.ran for job in told}) == 1
+    ran = json.loads(told[0].ran or "null")
+    assert 0 < ran.pop("seconds") < 60
+    assert ran == {
+        "model": spec.name,
+        "scale": spec.scale,
+        "engine": engine,
+        "precision": precision,
+        "clean": None,
+    }
+
+
+def test_of_an_interpolation_there_is_no_engine(service: Service) -> None:
+    """Its name is what ran."""
+    job = accepted(service, PICTURE, JobOptions(model="lanczos"))
+    run_job(service, claimed(service))
+    ran = json.loads(service.table.get(job.id).ran or "null")
+    assert (ran["model"], ran["engine"], ran["precision"]) == ("lanczos", None, None)
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -190,6 +190,27 @@ class NewJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What made a result."""
+
+    model: str
+    """The network's name, where `auto` was asked for, too; or the interpolation's."""
+    scale: int | None
+    """The network's own factor; None for an interpolation, as are the next two."""
+    engine: str | None
+    precision: str | None
+    """`fp32`, `bf16` or `int8`."""
+    clean: float | None
+    """The strength from 0, `lite`, to 1, `photo`, asked for or chosen; None where there is none."""
+    seconds: float
+    """From the claim to the written file."""
+
+    def canonical(self) -> str:
+        """Return it as JSON, as the table keeps it."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job(NewJob):
     """A request that was accepted, and what became of it so far; times are UTC."""
 
@@ -210,9 +231,17 @@ class Job(NewJob):
     height: int | None = None
     choice: str | None = None
     """What `auto` chose for the picture and why: JSON with `clean` and `reason`."""
+    ran: str | None = None
+    """What made the result: JSON of a `Ran`; also where that was for another job."""
     error_code: str | None = None
     error_text: str | None = None
     cancel_requested: bool = False
+
+    @property
+    def from_cache(self) -> bool:
+        """Tell whether the result was not made for this job: it was there, or came with another."""
+        made = self.result is not None or self.ran is not None
+        return made and self.started is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,6 +130,7 @@ def finish(
     height: int,
     content_key: str | None,
     choice: str | None,
+    ran: str | None,
 ) -> bool:
     """Publish a result, unless the claim is lost or the job was cancelled.
 
@@ -149,6 +150,7 @@ def finish(
         "width": width,
         "height": height,
         "choice": choice,
+        "ran": ran,
         "done_tiles": row.total_tiles,
     }
     if content_key in (None, row.content_key):

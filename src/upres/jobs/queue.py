@@ -33,6 +33,7 @@ _RESULT = (
     "width",
     "height",
     "choice",
+    "ran",
     "total_tiles",
 )
 

@@ -58,6 +58,7 @@ def job_of(row: Row[Any]) -> Job:
         width=row.width,
         height=row.height,
         choice=row.choice,
+        ran=row.ran,
         error_code=row.error_code,
         error_text=row.error_text,
         cancel_requested=row.cancel_requested,

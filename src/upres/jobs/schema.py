@@ -30,9 +30,12 @@ from upres.errors import DatabaseTooNew, DatabaseUnusable
 if TYPE_CHECKING:
     from upres.jobs.database import Database, Transaction
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows with every change of the tables; a change comes with the statements that make it."""
-_CHANGES = {2: "ALTER TABLE jobs ADD COLUMN choice TEXT"}
+_CHANGES = {
+    2: "ALTER TABLE jobs ADD COLUMN choice TEXT",
+    3: "ALTER TABLE jobs ADD COLUMN ran TEXT",
+}
 """What leads to a version from the one before it."""
 
 _metadata = MetaData()
@@ -83,6 +86,8 @@ jobs = Table(
     Column("height", Integer),
     # what `auto` chose, as JSON
     Column("choice", Text),
+    # what made the result, as JSON
+    Column("ran", Text),
     Column("error_code", Text),
     Column("error_text", Text),
     # a number is never given twice, even when its row is gone

@@ -165,12 +165,13 @@ class JobTable:
         height: int,
         content_key: str | None = None,
         choice: str | None = None,
+        ran: str | None = None,
     ) -> bool:
         """Publish a result, also for the queued jobs of the same content.
 
         `content_key` is what the result is stored under where that may have changed since the job
-        came; `choice` is what `auto` chose. False: it was not published, for the claim was lost or
-        the job cancelled; throw it away.
+        came; `choice` is what `auto` chose, `ran` what made the result, both in JSON. False: it was
+        not published, for the claim was lost or the job cancelled; throw it away.
         """
         with self.database.write() as tx:
             return leases.finish(
@@ -182,6 +183,7 @@ class JobTable:
                 height=height,
                 content_key=content_key,
                 choice=choice,
+                ran=ran,
             )
 
     def fail(self, claim: Claim, *, code: str, text: str) -> bool:

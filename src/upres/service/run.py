@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,9 +10,6 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from upres.condition.choice import choose
-from upres.condition.tables import HEAD_BYTES
-from upres.enlargement import Delivery, Enlargement, condition_of
 from upres.errors import (
     Blame,
     Cancelled,
@@ -26,16 +22,14 @@ from upres.errors import (
     SandboxUnavailable,
     UpresError,
 )
-from upres.sandbox.decoder import opened
-from upres.service.content import content_key
 from upres.service.log import logger
+from upres.service.making import make
 from upres.service.pulse import Pulse, Stop, end_process
 
 if TYPE_CHECKING:
-    from upres.condition.choice import Choice
     from upres.jobs.job import Claim
+    from upres.service.making import Made
     from upres.service.parts import Service
-    from upres.storage.blobs import Blob
 
 _PASSING = (DatabaseBusy, DatabaseUnusable, DiskFull, OutputNotWritable, SandboxUnavailable)
 """Errors of the surroundings, whatever the picture: an operator mends them, and all goes on."""
@@ -75,9 +69,7 @@ def run_job(
     pulse = Pulse(service.table, claim, settings=service.settings, drained=drained, end=end)
     try:
         with pulse:
-            choice = _choice(service, claim)
-            result, enlargement = _enlarged(service, claim, choice, pulse)
-            return _published(service, claim, result, enlargement, choice)
+            return _published(service, claim, make(service, claim, pulse))
     except Cancelled:
         return _stopped(service, claim, pulse.stop())
     except MemoryError as error:
@@ -96,80 +88,19 @@ def run_job(
         raise
 
 
-def _choice(service: Service, claim: Claim) -> Choice | None:
-    """Measure the picture where `auto` has to choose; it is decoded in a sandbox of its own."""
-    job = claim.job
-    if not service.workbench.measures(job.options.model, job.options.clean):
-        return None
-    with service.blobs.open(job.source_key) as source:
-        head = os.pread(source.fileno(), HEAD_BYTES, 0)
-        with opened(
-            source.fileno(),
-            name=job.source_name,
-            limits=service.sandbox,
-            picture_limits=service.limits,
-            fields=False,
-        ) as decoder:
-            return choose(condition_of(decoder, head))
-
-
-def _enlarged(
-    service: Service, claim: Claim, choice: Choice | None, pulse: Pulse
-) -> tuple[Blob, Enlargement]:
-    """Decode in the sandbox, enlarge here, encode into a new blob; nothing is held whole."""
-    job = claim.job
-    with (
-        service.blobs.open(job.source_key) as source,
-        opened(
-            source.fileno(),
-            name=job.source_name,
-            limits=service.sandbox,
-            picture_limits=service.limits,
-            fields=job.options.keep_metadata,
-        ) as decoder,
-    ):
-        enlargement = Enlargement(
-            decoder, name=job.source_name, size=job.options.size, limits=service.limits
-        )
-        delivery = _delivery(claim)
-        enlargement.check_format(delivery.format)
-        method = service.workbench.method(
-            job.options.model,
-            factor=enlargement.factor,
-            clean=job.options.clean if choice is None else choice.clean,
-            runtime=service.runtime,
-        )
-        with service.blobs.writer(name=job.source_name) as target:
-            enlargement.write(
-                target,
-                method,
-                delivery=delivery,
-                options=job.options.options,
-                progress=pulse.progress,
-                cancel=pulse.stopped,
-            )
-    return target.blob, enlargement
-
-
-def _published(
-    service: Service,
-    claim: Claim,
-    result: Blob,
-    enlargement: Enlargement,
-    choice: Choice | None,
-) -> Ending:
+def _published(service: Service, claim: Claim, made: Made) -> Ending:
     """Hand a result in; try again for a while where the database does not take it."""
-    key = _key_now(service, claim, enlargement)
     for wait_s in (*_AGAIN_S, None):
         try:
             published = service.table.finish(
                 claim,
-                result=result,
-                format=_delivery(claim).format,
-                width=enlargement.width,
-                height=enlargement.height,
-                content_key=key,
-                choice=None if choice is None else json.dumps(asdict(choice)),
+                result=made.result,
+                format=made.format,
+                width=made.width,
+                height=made.height,
+                content_key=made.content_key,
+                choice=None if made.choice is None else json.dumps(asdict(made.choice)),
+                ran=made.ran.canonical(),
             )
             break
         except (DatabaseBusy, DatabaseUnusable, DiskFull):
@@ -179,27 +110,6 @@ def _published(
     if published:
         return Ending.DONE
     return Ending.CANCELLED if service.table.get(claim.job.id).cancel_requested else Ending.LOST
-
-
-def _key_now(service: Service, claim: Claim, enlargement: Enlargement) -> str:
-    """Return the key of what was computed here, which may have changed since the job came."""
-    job = claim.job
-    spec = service.workbench.spec(
-        job.options.model, factor=enlargement.factor, clean=job.options.clean
-    )
-    return content_key(service, job.source_key, job.options, spec)
-
-
-def _delivery(claim: Claim) -> Delivery:
-    options = claim.job.options
-    if options.format is None:
-        raise ValueError("a job that was accepted says its format")
-    return Delivery(
-        format=options.format,
-        quality=options.quality,
-        strip_metadata=not options.keep_metadata,
-        strip_location=True,
-    )
 
 
 def _stopped(service: Service, claim: Claim, reason: Stop | None) -> Ending:

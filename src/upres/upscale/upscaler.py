@@ -29,7 +29,7 @@ from upres.upscale.tiles import TilePlan, plan_tiles
 from upres.upscale.transparency import filled_rows
 
 if TYPE_CHECKING:
-    from upres.engines.base import Session
+    from upres.engines.base import Precision, Session
     from upres.models.spec import ModelSpec
     from upres.upscale.resample import Kernel
 
@@ -67,6 +67,9 @@ class Network:
     session: Session
     tile_memory_bytes: int = 768 * 2**20
     """What the engine may use for one tile."""
+    engine: str | None = None
+    precision: Precision | None = None
+    """What runs it, where that was chosen; nothing here depends on it."""
 
     def plan(
         self,

@@ -76,6 +76,23 @@ class Choice(Answer):
     """For people, in English."""
 
 
+class Ran(Answer):
+    """What made a result."""
+
+    model: str
+    """The network's name, where `auto` was asked for, too; or the interpolation's."""
+    scale: int | None
+    """The network's own factor; null for an interpolation, as are the next two."""
+    engine: str | None
+    """`openvino`, `onnxruntime` or `opencv`."""
+    precision: str | None
+    """`fp32`, `bf16` or `int8`."""
+    clean: float | None
+    """The strength from 0, `lite`, to 1, `photo`, asked for or chosen; null where there is none."""
+    seconds: float
+    """Of work, from the claim to the written file; of that time where it came from the cache."""
+
+
 class Failure(Answer):
     """Why a job failed."""
 
@@ -127,6 +144,10 @@ class JobAnswer(Answer):
     ended."""
     choice: Choice | None
     """Null before the end, and where nothing was to choose."""
+    ran: Ran | None
+    """Null before the end, and for results of an older upres."""
+    from_cache: bool
+    """The result was there already, or came with another job: this one took no work."""
     result: Result | None
     error: Failure | None
     links: Links
@@ -159,6 +180,8 @@ class JobAnswer(Answer):
             position=position,
             eta_s=None if eta_s is None else round(eta_s, 1),
             choice=None if job.choice is None else Choice.model_validate_json(job.choice),
+            ran=None if job.ran is None else Ran.model_validate_json(job.ran),
+            from_cache=job.from_cache,
             result=_result(job),
             error=error,
             links=Links(

@@ -34,6 +34,7 @@ def test_a_picture_as_the_body_becomes_a_job(client: Reader, photo: bytes) -> No
     assert job["options"]["scale"] == 3
     assert job["options"]["format"] == "jpeg"
     assert job["result"] is None
+    assert (job["ran"], job["from_cache"]) == (None, False)
     assert client.get(job["links"]["job"]).json == job
 
 
@@ -65,6 +66,9 @@ def test_the_result_is_fetched(client: Reader, drawing: bytes) -> None:
         "bytes": len(answer.data),
         "sha256": hashlib.sha256(answer.data).hexdigest(),
     }
+    assert (job["ran"]["model"], job["from_cache"]) == ("bicubic", False)
+    again = client.post(JOBS, **form(drawing), query_string=QUICK).json
+    assert (again["ran"], again["from_cache"]) == (job["ran"], True)
     assert answer.headers["ETag"] == f'"{job["result"]["sha256"]}"'
     assert {"private", "immutable"} <= set(answer.headers["Cache-Control"].split(", "))
     assert "filename*=UTF-8''ein%20Bild%20%C3%A9_x3.png" in answer.headers["Content-Disposition"]

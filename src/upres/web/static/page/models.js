@@ -1,7 +1,7 @@
 // The models: which there are here, how fast they are by this server's own jobs, fetching one.
 
 import { API, ask } from "./api.js";
-import { bytes, has, percent, seconds, t } from "./words.js";
+import { bytes, modelName, percent, seconds, t } from "./words.js";
 
 const by = (id) => document.getElementById(id);
 const LOOK_MS = 1000;
@@ -16,7 +16,7 @@ export const named = (name) => list.find((model) => model.name === name);
 export const usable = () => list.filter((model) => model.installed);
 
 export function title(model) {
-  const known = has(`model_${model.name}`) ? t(`model_${model.name}`) : model.name;
+  const known = modelName(model.name);
   const largest = Math.max(0, ...model.networks.map((network) => network.bytes));
   return largest >= 1e6 ? `${known} ${bytes(largest)}` : known;
 }

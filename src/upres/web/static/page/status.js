@@ -1,11 +1,11 @@
 // What is said about the picture on the table: progress, what ran, what went wrong and what to do.
 
-import { bytes, factor, has, number, percent, seconds, size, t } from "./words.js";
+import { bytes, factor, has, modelName, number, percent, seconds, size, t } from "./words.js";
 import { isOpen } from "./pictures.js";
 
 const by = (id) => document.getElementById(id);
 
-const waited = (job) => (new Date(job.finished) - new Date(job.started)) / 1000;
+const ENGINES = { openvino: "OpenVINO", onnxruntime: "ONNX Runtime", opencv: "OpenCV" };
 
 // A sentence about a run, for the caption, its card and the screen reader.
 export function sentence(run) {
@@ -27,18 +27,34 @@ export function sentence(run) {
   return isOpen(run) && left && !job?.cancel_requested ? `${said}${t("comma")}${left}` : said;
 }
 
-// What ran: models, sizes, seconds; and only what the server told.
+// What ran: "Lite, OpenVINO fp32, 0.8 s"; and only what the server told.
+function whatRan({ ran, options, from_cache: cached }) {
+  if (!ran) return [modelName(options.model), ...(cached ? [t("cached")] : [])];
+  return [
+    modelName(ran.model) + (options.tta ? " + TTA" : ""),
+    ...(ran.clean === null ? [] : [t("strength_is", { n: number(100 * ran.clean) })]),
+    ...(ran.engine ? [`${ENGINES[ran.engine] || ran.engine} ${ran.precision}`] : []),
+    cached ? t("cached") : seconds(ran.seconds),
+  ];
+}
+
 function facts(picture, run) {
   const { result, options } = run.job;
   const before = picture.width ? `${size(picture.width, picture.height)} → ` : "";
   const times = options.scale ? ` (${factor(options.scale)})` : "";
-  const parts = [
+  return [
     `${before}${size(result.width, result.height)}${times}`,
     `${result.format.toUpperCase()} ${bytes(result.bytes)}`,
-    t("with_model", { model: options.model }) + (options.tta ? " + TTA" : ""),
-    run.job.started ? seconds(waited(run.job)) : t("cached"),
-  ];
-  return parts.join(" · ");
+    whatRan(run.job).join(t("comma")),
+  ].join(" · ");
+}
+
+// Why `auto` chose its strength, in the server's words.
+function reason({ choice }) {
+  if (!choice) return [];
+  const said = document.createElement("span");
+  Object.assign(said, { lang: "en", textContent: ` · auto: ${choice.reason}` });
+  return [said];
 }
 
 export function problemText({ code, detail }) {
@@ -74,7 +90,8 @@ const WORDS = { unseen: "unseen", no_source: "no_source", large: "large" };
 // `word` is what the viewer has to say about what it can show.
 export function show(picture, run, word = "") {
   by("name").textContent = picture.name;
-  by("facts").textContent = run.state === "done" ? facts(picture, run) : sentence(run);
+  const done = run.state === "done";
+  by("facts").replaceChildren(...(done ? [facts(picture, run), ...reason(run.job)] : [sentence(run)]));
   const open = isOpen(run);
   const bar = by("bar");
   bar.hidden = !open;
@@ -99,7 +116,7 @@ export function show(picture, run, word = "") {
   by("tools").hidden = Boolean(said);
   box.hidden = !said && (!WORDS[word] || word === "no_source");
   box.classList.toggle("corner", word === "large");
-  if (word === "no_source" && run.state === "done") by("facts").textContent += ` · ${t("no_source")}`;
+  if (word === "no_source" && done) by("facts").append(` · ${t("no_source")}`);
 }
 
 // One polite sentence at a time, only when something that matters has changed.

@@ -14,6 +14,8 @@ export function t(key, values = {}) {
 
 export const has = (key) => key in data.words;
 
+export const modelName = (name) => (has(`model_${name}`) ? t(`model_${name}`) : name);
+
 const plain = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const finest = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });

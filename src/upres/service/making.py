@@ -1,0 +1,136 @@
+"""Makes a claimed job's result: decoded in the sandbox, enlarged here, written into a new blob."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from upres.condition.choice import choose
+from upres.condition.tables import HEAD_BYTES
+from upres.enlargement import Delivery, Enlargement, condition_of
+from upres.jobs.job import Ran
+from upres.sandbox.decoder import opened
+from upres.service.content import content_key
+from upres.upscale.upscaler import Network
+
+if TYPE_CHECKING:
+    from upres.condition.choice import Choice
+    from upres.image.picture import Format
+    from upres.jobs.job import Claim, JobOptions
+    from upres.service.parts import Service
+    from upres.service.pulse import Pulse
+    from upres.storage.blobs import Blob
+    from upres.upscale.upscaler import Interpolation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A result that is written and not yet published."""
+
+    result: Blob
+    format: Format
+    width: int
+    """In pixels, as the height."""
+    height: int
+    content_key: str
+    """Of what was computed here, which may have changed since the job came."""
+    choice: Choice | None
+    ran: Ran
+
+
+def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
+    """Compute a job's result; nothing is held whole.
+
+    Raises the errors of sandbox and limits about the picture, what opening models and storing blobs
+    may raise, EngineFailed, and Cancelled when `pulse` says so.
+    """
+    began = time.monotonic()
+    job = claim.job
+    choice = _choice(service, claim)
+    clean = job.options.clean if choice is None else choice.clean
+    with (
+        service.blobs.open(job.source_key) as source,
+        opened(
+            source.fileno(),
+            name=job.source_name,
+            limits=service.sandbox,
+            picture_limits=service.limits,
+            fields=job.options.keep_metadata,
+        ) as decoder,
+    ):
+        enlargement = Enlargement(
+            decoder, name=job.source_name, size=job.options.size, limits=service.limits
+        )
+        delivery = _delivery(job.options)
+        enlargement.check_format(delivery.format)
+        method = service.workbench.method(
+            job.options.model, factor=enlargement.factor, clean=clean, runtime=service.runtime
+        )
+        with service.blobs.writer(name=job.source_name) as target:
+            enlargement.write(
+                target,
+                method,
+                delivery=delivery,
+                options=job.options.options,
+                progress=pulse.progress,
+                cancel=pulse.stopped,
+            )
+    return Made(
+        result=target.blob,
+        format=delivery.format,
+        width=enlargement.width,
+        height=enlargement.height,
+        content_key=_key(service, claim, factor=enlargement.factor),
+        choice=choice,
+        ran=_ran(job.options, method, clean=clean, seconds=time.monotonic() - began),
+    )
+
+
+def _choice(service: Service, claim: Claim) -> Choice | None:
+    """Measure the picture where `auto` has to choose; it is decoded in a sandbox of its own."""
+    job = claim.job
+    if not service.workbench.measures(job.options.model, job.options.clean):
+        return None
+    with service.blobs.open(job.source_key) as source:
+        head = os.pread(source.fileno(), HEAD_BYTES, 0)
+        with opened(
+            source.fileno(),
+            name=job.source_name,
+            limits=service.sandbox,
+            picture_limits=service.limits,
+            fields=False,
+        ) as decoder:
+            return choose(condition_of(decoder, head))
+
+
+def _delivery(options: JobOptions) -> Delivery:
+    if options.format is None:
+        raise ValueError("a job that was accepted says its format")
+    return Delivery(
+        format=options.format,
+        quality=options.quality,
+        strip_metadata=not options.keep_metadata,
+        strip_location=True,
+    )
+
+
+def _key(service: Service, claim: Claim, *, factor: float) -> str:
+    job = claim.job
+    spec = service.workbench.spec(job.options.model, factor=factor, clean=job.options.clean)
+    return content_key(service, job.source_key, job.options, spec)
+
+
+def _ran(
+    options: JobOptions, method: Network | Interpolation, *, clean: float | None, seconds: float
+) -> Ran:
+    network = method if isinstance(method, Network) else None
+    return Ran(
+        model=options.model if network is None else network.spec.name,
+        scale=None if network is None else network.spec.scale,
+        engine=None if network is None else network.engine,
+        precision=None if network is None else network.precision,
+        clean=clean,
+        seconds=round(seconds, 3),
+    )
