@@ -14,12 +14,13 @@ from upres.image.metadata import without_location
 from upres.upscale.upscaler import Options, enlarge_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from upres.condition.measure import Condition
     from upres.image.limits import Limits
     from upres.image.picture import Format, Header, Metadata, Rows
     from upres.upscale.size import SizeRequest
+    from upres.upscale.steps import TileSeen
     from upres.upscale.upscaler import CancelCheck, Interpolation, Network, ProgressCallback
 
 
@@ -125,10 +126,13 @@ class Enlargement(Undertaking):
         options: Options,
         progress: ProgressCallback | None = None,
         cancel: CancelCheck | None = None,
+        tile_seen: TileSeen | None = None,
+        rows_seen: Callable[[Rows], None] | None = None,
     ) -> None:
         """Enlarge the picture into a binary file object, frame by frame, band by band.
 
-        `progress` is called with (tiles done, tiles in all), over all frames. Raises
+        `progress` is called with (tiles done, tiles in all), over all frames. `tile_seen` is shown
+        the first frame's tiles, `rows_seen` its rows as they are written. Raises
         UnreadablePicture, Cancelled, EngineFailed, and an OSError of `target` as it is; what was
         written until then is no whole picture.
         """
@@ -152,7 +156,10 @@ class Enlargement(Undertaking):
                     options=options,
                     progress=_of_all_frames(progress, frame=frame, frames=header.frames),
                     cancel=cancel,
+                    tile_seen=tile_seen if frame == 0 else None,
                 ):
+                    if rows_seen is not None and frame == 0:
+                        rows_seen(enlarged)
                     encoder.write(enlarged)
 
     def _metadata(self, delivery: Delivery) -> Metadata:

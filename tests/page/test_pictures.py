@@ -7,9 +7,11 @@ import re
 import zipfile
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from browser import CAT, file, slow, small
 from picture_files import opened, saved, scene
+from PIL import Image
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -110,6 +112,40 @@ def test_progress_can_be_seen(visit: Visit) -> None:
     visit.done()
     expect(page.locator("#bar")).to_be_hidden()
     expect(page.locator("#facts")).to_contain_text("2,700 × 1,800")
+
+
+def test_finished_parts_fade_in(visit: Visit) -> None:
+    """Parts of the result itself, where they belong, before the whole is there."""
+    page = visit.page
+    _averaged(page)
+    visit.pick(slow("parts.jpg", seed=130))
+    visit.until("document.querySelector('#tag-after').textContent.startsWith('Finished parts')")
+    page.wait_for_timeout(400)
+    url = page.evaluate("document.querySelector('#after canvas').toDataURL()")
+    shown = opened(base64.b64decode(url.partition(",")[2]))
+    found = np.asarray(shown, np.float64)
+    finished = found[..., 3] == 255
+    assert 0.05 < finished.mean() < 1
+    assert finished[:60, :60].all()
+    visit.done()
+    assert page.locator("#after canvas").count() == 0
+    url = page.evaluate("document.querySelector('#after img').src")
+    result = opened(page.context.request.get(url).body())
+    whole = result.resize(shown.size, Image.Resampling.BOX)
+    assert np.abs(found[..., :3] - np.asarray(whole))[finished].mean() < 6
+
+
+def test_parts_are_there_again_after_a_reload(visit: Visit) -> None:
+    """From the first one."""
+    page = visit.page
+    _averaged(page)
+    visit.pick(slow("reloaded.jpg", seed=230))
+    finished = "document.querySelector('#tag-after').textContent.startsWith('Finished parts')"
+    visit.until(finished)
+    visit.open()
+    visit.until(finished)
+    page.click("#cancel")
+    expect(page.locator("#retry")).to_be_visible()
 
 
 def test_cancelled_and_tried_again(visit: Visit) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from browser import CAT, file, small
-from picture_files import opened, saved
+from picture_files import opened, saved, scene
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -197,6 +197,34 @@ def test_the_result_is_never_blurred(shown: Visit) -> None:
     page.click("#zoom-in")
     rendering = page.locator("#after img").evaluate("(one) => getComputedStyle(one).imageRendering")
     assert rendering == "pixelated"
+
+
+def test_a_large_result_is_shown_reduced_until_pixel_for_pixel(visit: Visit) -> None:
+    """The slider works on the smaller one; the whole is fetched when it is asked for, once."""
+    page = visit.page
+    visit.until("document.querySelector('#model').options.length > 3")
+    page.select_option("#model", "bicubic")
+    page.check("input[name=size][value='4']", force=True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    large = saved(np.repeat(np.repeat(scene(400, 500), 4, axis=0), 4, axis=1), "jpeg", quality=80)
+    visit.pick(file("large.jpg", large, "image/jpeg"))
+    visit.done()
+    image = "document.querySelector('#after img')"
+    assert page.evaluate(f"{image}.naturalWidth") == 2000
+    assert "result" not in asked
+    visit.state("2,000 × 1,600 → 8,000 × 6,400")
+    expect(page.locator("#tag-after")).to_have_text("×4 bicubic, reduced")
+    expect(page.locator("#message")).to_contain_text("51 megapixels, shown reduced.")
+    assert not page.locator("#split").is_disabled()
+    page.click("#actual")
+    visit.until(f"{image}.naturalWidth === 8000")
+    expect(page.locator("#zoom")).to_have_text("100 %")
+    expect(page.locator("#tag-after")).to_have_text("×4 bicubic")
+    expect(page.locator("#message")).to_be_hidden()
+    page.click("#fit")
+    page.click("#actual")
+    assert asked.count("reduced") == asked.count("result") == 1
 
 
 def test_a_pinch(visits: object, url: str) -> None:

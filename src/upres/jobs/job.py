@@ -226,6 +226,8 @@ class Job(NewJob):
     total_tiles: int = 0
     result: Blob | None = None
     result_format: Format | None = None
+    reduced_key: str | None = None
+    """The blob of a smaller result to look at, of large ones."""
     width: int | None = None
     """Of the result, in pixels."""
     height: int | None = None

@@ -125,6 +125,7 @@ def finish(
     claim: Claim,
     *,
     result: Blob,
+    reduced: Blob | None,
     format: Format,  # noqa: A002
     width: int,
     height: int,
@@ -147,6 +148,7 @@ def finish(
         "result_key": result.key,
         "result_bytes": result.bytes,
         "result_format": format,
+        "reduced_key": None if reduced is None else reduced.key,
         "width": width,
         "height": height,
         "choice": choice,

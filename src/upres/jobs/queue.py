@@ -30,6 +30,7 @@ _RESULT = (
     "result_key",
     "result_bytes",
     "result_format",
+    "reduced_key",
     "width",
     "height",
     "choice",

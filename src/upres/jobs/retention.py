@@ -53,6 +53,7 @@ def _expire_where(tx: Transaction, condition: ColumnElement[bool]) -> int:
             expires=tx.now,
             result_key=None,
             result_bytes=None,
+            reduced_key=None,
             idempotency_key=None,
         )
     ).rowcount
@@ -63,8 +64,10 @@ def keep_keys(tx: Transaction, *, sources_s: float) -> set[str]:
     lately = and_(jobs.c.state.in_(FINISHED), jobs.c.finished > tx.now - sources_s)
     needed = or_(jobs.c.state.in_(UNFINISHED), lately)
     sources = select(jobs.c.source_key).where(needed).distinct()
-    results = select(jobs.c.result_key).where(
+    results = select(jobs.c.result_key, jobs.c.reduced_key).where(
         jobs.c.state == State.DONE, jobs.c.result_key.is_not(None)
     )
     found = {row.source_key for row in tx.connection.execute(sources)}
-    return found | {row.result_key for row in tx.connection.execute(results)}
+    for row in tx.connection.execute(results):
+        found |= {row.result_key, row.reduced_key} - {None}
+    return found

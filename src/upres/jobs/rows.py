@@ -55,6 +55,7 @@ def job_of(row: Row[Any]) -> Job:
         total_tiles=row.total_tiles,
         result=None if row.result_key is None else Blob(key=row.result_key, bytes=row.result_bytes),
         result_format=row.result_format,
+        reduced_key=row.reduced_key,
         width=row.width,
         height=row.height,
         choice=row.choice,

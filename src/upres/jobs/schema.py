@@ -30,11 +30,12 @@ from upres.errors import DatabaseTooNew, DatabaseUnusable
 if TYPE_CHECKING:
     from upres.jobs.database import Database, Transaction
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Grows with every change of the tables; a change comes with the statements that make it."""
 _CHANGES = {
     2: "ALTER TABLE jobs ADD COLUMN choice TEXT",
     3: "ALTER TABLE jobs ADD COLUMN ran TEXT",
+    4: "ALTER TABLE jobs ADD COLUMN reduced_key TEXT",
 }
 """What leads to a version from the one before it."""
 
@@ -82,6 +83,8 @@ jobs = Table(
     Column("result_key", Text),
     Column("result_bytes", BigInteger),
     Column("result_format", String(16)),
+    # a smaller result to look at, of large ones
+    Column("reduced_key", Text),
     Column("width", Integer),
     Column("height", Integer),
     # what `auto` chose, as JSON

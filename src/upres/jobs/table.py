@@ -163,21 +163,24 @@ class JobTable:
         format: Format,  # noqa: A002
         width: int,
         height: int,
+        reduced: Blob | None = None,
         content_key: str | None = None,
         choice: str | None = None,
         ran: str | None = None,
     ) -> bool:
         """Publish a result, also for the queued jobs of the same content.
 
-        `content_key` is what the result is stored under where that may have changed since the job
-        came; `choice` is what `auto` chose, `ran` what made the result, both in JSON. False: it was
-        not published, for the claim was lost or the job cancelled; throw it away.
+        `reduced` is a smaller one to look at. `content_key` is what the result is stored under
+        where that may have changed since the job came; `choice` is what `auto` chose, `ran` what
+        made the result, both in JSON. False: it was not published, for the claim was lost or the
+        job cancelled; throw it away.
         """
         with self.database.write() as tx:
             return leases.finish(
                 tx,
                 claim,
                 result=result,
+                reduced=reduced,
                 format=format,
                 width=width,
                 height=height,

@@ -10,7 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from upres.errors import UpresError
+from upres.errors import JobMissing, UpresError
+from upres.jobs.job import UNFINISHED
 from upres.service.log import logger
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ class Chores:
             for job_id in getattr(reaped, what):
                 logger("worker").warning("lease_over", job_id=job_id, then=what)
 
+    def _goes_on(self, job_id: str) -> bool:
+        try:
+            return self._service.table.get(job_id).state in UNFINISHED
+        except JobMissing:
+            return False
+
     def sweep(self) -> None:
         """Let jobs expire and remove the blobs that none needs."""
         service = self._service
@@ -76,5 +83,6 @@ class Chores:
             max_age_s=0,  # what no job needs stays only while it is fresh
             fresh_s=_FRESH_S,
         )
+        service.previews.sweep(wanted=self._goes_on)
         if swept.blobs or swept.parts:
             logger("worker").info("swept", blobs=swept.blobs, bytes=swept.bytes, parts=swept.parts)

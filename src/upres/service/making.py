@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from upres.condition.choice import choose
 from upres.condition.tables import HEAD_BYTES
 from upres.enlargement import Delivery, Enlargement, condition_of
+from upres.errors import DiskFull, EncodingFailed, OutputNotWritable
+from upres.image.encode import encode
+from upres.image.reduce import Reduction
 from upres.jobs.job import Ran
 from upres.sandbox.decoder import opened
 from upres.service.content import content_key
+from upres.service.log import logger
+from upres.service.preview import TileWriter
 from upres.upscale.upscaler import Network
 
 if TYPE_CHECKING:
@@ -25,11 +31,20 @@ if TYPE_CHECKING:
     from upres.upscale.upscaler import Interpolation
 
 
+LARGE_PX = 40_000_000
+"""Results with more pixels have a smaller one beside them, to look at."""
+REDUCED_PX = 4_000_000
+"""Of the smaller one: more than most windows show."""
+REDUCED_QUALITY = 90
+
+
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """A result that is written and not yet published."""
 
     result: Blob
+    reduced: Blob | None
+    """A smaller one to look at, of large results."""
     format: Format
     width: int
     """In pixels, as the height."""
@@ -68,7 +83,12 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
         method = service.workbench.method(
             job.options.model, factor=enlargement.factor, clean=clean, runtime=service.runtime
         )
-        with service.blobs.writer(name=job.source_name) as target:
+        icc = decoder.metadata.icc
+        smaller = _smaller(enlargement)
+        with (
+            closing(_tiles(service, job.id, enlargement, icc=icc)) as tiles,
+            service.blobs.writer(name=job.source_name) as target,
+        ):
             enlargement.write(
                 target,
                 method,
@@ -76,9 +96,12 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
                 options=job.options.options,
                 progress=pulse.progress,
                 cancel=pulse.stopped,
+                tile_seen=tiles.tile,
+                rows_seen=None if smaller is None else smaller.add,
             )
     return Made(
         result=target.blob,
+        reduced=None if smaller is None else _stored(service, smaller, icc=icc),
         format=delivery.format,
         width=enlargement.width,
         height=enlargement.height,
@@ -86,6 +109,37 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
         choice=choice,
         ran=_ran(job.options, method, clean=clean, seconds=time.monotonic() - began),
     )
+
+
+def _tiles(
+    service: Service, job_id: str, enlargement: Enlargement, *, icc: bytes | None
+) -> TileWriter:
+    previews = service.previews
+    return TileWriter(
+        previews.of(job_id), enlargement.header.layout, icc=icc, room=previews.has_room
+    )
+
+
+def _smaller(enlargement: Enlargement) -> Reduction | None:
+    width, height = enlargement.width, enlargement.height
+    if width * height <= LARGE_PX:
+        return None
+    return Reduction(
+        enlargement.header.layout.sized(width=width, height=height), most_px=REDUCED_PX
+    )
+
+
+def _stored(service: Service, smaller: Reduction, *, icc: bytes | None) -> Blob | None:
+    """Store the smaller result; a disk that has no room for it may have had it for the result."""
+    picture = smaller.picture(icc=icc)
+    format_: Format = "jpeg" if picture.alpha is None else "webp"
+    try:
+        with service.blobs.writer() as target:
+            encode(picture, target, format=format_, quality=REDUCED_QUALITY)
+    except (DiskFull, OutputNotWritable, EncodingFailed) as error:
+        logger("worker").warning("no_smaller_result", code=error.code)
+        return None
+    return target.blob
 
 
 def _choice(service: Service, claim: Claim) -> Choice | None:

@@ -12,6 +12,7 @@ from upres.errors import OutputNotWritable
 from upres.image.limits import Limits
 from upres.jobs.table import JobTable
 from upres.sandbox.limits import SandboxLimits
+from upres.service.preview import Previews
 from upres.storage.disk import DiskBlobs
 from upres.workbench import Runtime, Workbench
 
@@ -71,6 +72,14 @@ class Service:
     def runtime(self) -> Runtime:
         """How a worker runs networks; the CPUs are counted once, not for every picture."""
         return Runtime(threads=self.settings.threads_of_worker(usable_cpus()))
+
+    @cached_property
+    def previews(self) -> Previews:
+        """What is finished of pictures that are being worked on."""
+        settings = self.settings
+        return Previews(
+            settings.data_folder / "previews", free_floor_bytes=settings.free_floor_bytes
+        )
 
     def close(self) -> None:
         """Let go of the database."""

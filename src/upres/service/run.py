@@ -52,6 +52,10 @@ class Ending(StrEnum):
     """Given up for another try: this process ran out of memory or is broken, and should end."""
 
 
+_LAST = frozenset({Ending.DONE, Ending.FAILED, Ending.CANCELLED})
+"""After the others the job goes on somewhere, and so does its preview."""
+
+
 def run_job(
     service: Service,
     claim: Claim,
@@ -66,6 +70,15 @@ def run_job(
     for the moment puts the job back. Where the database cannot be written, the lease runs out and
     another worker has the job.
     """
+    ending = _worked(service, claim, drained=drained, end=end)
+    if ending in _LAST:
+        service.previews.of(claim.job.id).forget()
+    return ending
+
+
+def _worked(
+    service: Service, claim: Claim, *, drained: Callable[[], bool], end: Callable[[int], None]
+) -> Ending:
     pulse = Pulse(service.table, claim, settings=service.settings, drained=drained, end=end)
     try:
         with pulse:
@@ -95,6 +108,7 @@ def _published(service: Service, claim: Claim, made: Made) -> Ending:
             published = service.table.finish(
                 claim,
                 result=made.result,
+                reduced=made.reduced,
                 format=made.format,
                 width=made.width,
                 height=made.height,

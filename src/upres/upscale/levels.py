@@ -20,6 +20,7 @@ from upres.upscale.tiles import TilePlan, mirrored
 if TYPE_CHECKING:
     from upres.engines.base import Session
     from upres.models.spec import ModelSpec
+    from upres.upscale.steps import TileSeen
 
 _COLOUR_PLANES = 3
 
@@ -38,12 +39,13 @@ def level_rows(
     *,
     plan: TilePlan,
     tile_done: Callable[[], None],
+    tile_seen: TileSeen | None = None,
     into: Rows | None = None,
 ) -> Iterator[Rows]:
     """Enlarge a picture tile by tile; yields (rows, width * scale, 3) levels, the caller's own.
 
-    `rows` and `tile_done` are as for `upres.upscale.steps.tiled_bands`. Where the whole result has
-    a place, `into`, the bands are parts of it.
+    `rows`, `tile_done` and `tile_seen` are as for `upres.upscale.steps.tiled_bands`. Where the
+    whole result has a place, `into`, the bands are parts of it.
     """
     reader = RowReader(rows)
     scale, white = spec.scale, np.float32(spec.value_max)
@@ -65,5 +67,7 @@ def level_rows(
             band[:, inner.start : inner.stop] = levels[
                 down.start : down.stop, across.start : across.stop, order
             ]
+            if tile_seen is not None:
+                tile_seen(row.inner, column.inner, band[:, inner.start : inner.stop])
             tile_done()
         yield band

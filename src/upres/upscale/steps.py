@@ -8,7 +8,7 @@ holds a whole enlarged picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 TileFunction = Callable[[Band], Band]
 """Enlarges one tile of planes by a whole factor."""
+
+TileSeen = Callable[[Span, Span, NDArray[Any]], None]
+"""Shown a finished tile: the rows and columns of the source that it answers for, and its pixels
+(rows, columns, planes) at the network's own factor, as levels of 8 bits or as planes in float32.
+They are a view that is another tile's afterwards."""
 
 PLAIN_ROWS = 64
 """Source rows that an interpolation takes at a time."""
@@ -113,12 +118,14 @@ def tiled_bands(
     plan: TilePlan,
     scale: int,
     tile_done: Callable[[], None],
+    tile_seen: TileSeen | None = None,
 ) -> Iterator[Band]:
     """Enlarge a picture tile by tile; yields bands that are the caller's.
 
     `rows` bring the picture from the top in bands of any heights; what one row of tiles needs is
     held, and its result. Colours come out multiplied by alpha where there is one. `tile_done` is
-    called after every tile, twice where there is alpha, and may raise to stop.
+    called after every tile, twice where there is alpha, and may raise to stop; `tile_seen` is shown
+    every tile.
     """
     reader = RowReader(rows)
     tallest = max(step.inner.length for step in plan.rows)
@@ -137,6 +144,8 @@ def tiled_bands(
                 # an enlarged tile gets no name: it would live on beside the next one
                 target[...] = _cropped(function(to_planes(tile)), crop, scale)
                 tile_done()
+            if tile_seen is not None:
+                tile_seen(row.inner, column.inner, np.moveaxis(target, 0, -1))
         for start, stop in portions(band):
             yield band[:, start:stop].copy()
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from upres.engines.base import Precision, Session
     from upres.models.spec import ModelSpec
     from upres.upscale.resample import Kernel
+    from upres.upscale.steps import TileSeen
 
 ProgressCallback = Callable[[int, int], None]
 """Called with (tiles done, tiles in all) after every tile."""
@@ -111,6 +112,7 @@ def enlarge_rows(
     plan: TilePlan | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelCheck | None = None,
+    tile_seen: TileSeen | None = None,
     into: Rows | None = None,
 ) -> Iterator[Rows]:
     """Enlarge a picture of that layout to `width` x `height` pixels; yields rows from the top.
@@ -118,9 +120,9 @@ def enlarge_rows(
     `rows` bring the picture from the top in bands of any heights; results come in bands of other
     heights, of the same sample type and planes. Neither picture is ever held whole. A network
     enlarges by its own factor, then Lanczos takes the result to the size asked for. `plan` replaces
-    the tile plan the network would choose. Where the whole result has a place, `into`, bands may
-    already be parts of it. Raises Cancelled, EngineFailed, UnreadablePicture when
-    rows are missing or too many, and whatever `rows` raise.
+    the tile plan the network would choose; `tile_seen` is shown its tiles. Where the whole result
+    has a place, `into`, bands may already be parts of it. Raises Cancelled, EngineFailed,
+    UnreadablePicture when rows are missing or too many, and whatever `rows` raise.
     """
     check_cancelled(cancel)
     source = checked_rows(rows, layout)
@@ -134,10 +136,17 @@ def enlarge_rows(
         tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
         if short:
             yield from level_rows(
-                source, layout, method.session, method.spec, plan=plan, tile_done=tick, into=into
+                source,
+                layout,
+                method.session,
+                method.spec,
+                plan=plan,
+                tile_done=tick,
+                tile_seen=tile_seen,
+                into=into,
             )
             return
-        bands = _network_bands(source, layout, method, plan, options, tick)
+        bands = _network_bands(source, layout, method, plan, options, tick, tile_seen)
         scale, kernel = method.spec.scale, LANCZOS
     else:
         tick = _ticker(-(-layout.height // PLAIN_ROWS), progress, cancel)
@@ -214,12 +223,21 @@ def _network_bands(
     plan: TilePlan,
     options: Options,
     tick: Callable[..., None],
+    tile_seen: TileSeen | None,
 ) -> Iterator[Band]:
     function = network_function(method.spec, method.session)
     if options.tta:
         # eight passes make one tile, and a slow network takes minutes for them
         function = self_ensemble(function, pass_done=partial(tick, 0))
-    return tiled_bands(rows, layout, function, plan=plan, scale=method.spec.scale, tile_done=tick)
+    return tiled_bands(
+        rows,
+        layout,
+        function,
+        plan=plan,
+        scale=method.spec.scale,
+        tile_done=tick,
+        tile_seen=tile_seen,
+    )
 
 
 def _ticker(

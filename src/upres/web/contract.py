@@ -35,6 +35,13 @@ IDEMPOTENCY_KEY: Described = {
     "description": "Your own name for the request: sent again, it gives the same job.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
+AFTER: Described = {
+    "name": "after",
+    "in": "query",
+    "required": False,
+    "description": "`next` of the answer before.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+}
 _PREFERENCES = "^(respond-async|(respond-async, ?)?wait=[0-9]{1,4})$"
 PREFER: Described = {
     "name": "Prefer",

@@ -80,7 +80,8 @@ def _stream(here: Serving, job: Job, *, seen: str, gone: Callable[[], bool]) -> 
         version = _version(job)
         if version != seen:
             seen = version
-            yield f"id: {version}\nevent: state\ndata: {told(job, table).model_dump_json()}\n\n"
+            data = told(job, here.service).model_dump_json()
+            yield f"id: {version}\nevent: state\ndata: {data}\n\n"
         now = time.monotonic()
         reason = _over(here, job, lasted_s=now - began)
         if reason is not None:

@@ -6,15 +6,15 @@ import re
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, request
 
-from upres.errors import JobMissing
+from upres.errors import InvalidOption, JobMissing
 from upres.jobs.job import UNFINISHED, Job
-from upres.jobs.table import JobTable
+from upres.service.parts import Service
 from upres.web import contract, failures, results
 from upres.web.clients import needs
 from upres.web.incoming import accepted
-from upres.web.schemas import JOB_ID, PREFIX, JobAnswer
+from upres.web.schemas import JOB_ID, PREFIX, JobAnswer, PreviewAnswer
 from upres.web.serving import serving
 
 POLL_AFTER_S = 1
@@ -37,16 +37,21 @@ def found(job_id: str) -> Job:
     return serving().service.table.get(job_id)
 
 
-def told(job: Job, table: JobTable | None = None) -> JobAnswer:
+def told(job: Job, service: Service | None = None) -> JobAnswer:
     """Return what is told of a job, with its place and its time left while it has not ended.
 
-    `table` is for streams, which go on when the request's context is gone.
+    `service` is for streams, which go on when the request's context is gone.
     """
     if job.state not in UNFINISHED:
         return JobAnswer.of(job, error=failures.of_job(job))
-    if table is None:
-        table = serving().service.table
-    return JobAnswer.of(job, position=table.position(job.id), eta_s=table.eta_s(job.id))
+    if service is None:
+        service = serving().service
+    return JobAnswer.of(
+        job,
+        position=service.table.position(job.id),
+        eta_s=service.table.eta_s(job.id),
+        preview=service.previews.of(job.id).bytes,
+    )
 
 
 def headers_of(job: Job) -> dict[str, str]:
@@ -134,6 +139,47 @@ def result(job_id: str) -> Response:
     kept for as long as results are kept.
     """
     return results.result(found(job_id))
+
+
+@blueprint.get("/<job_id>/reduced")
+@needs("enlarge")
+@blueprint.doc(
+    operation_id="getReduced",
+    responses={
+        200: contract.source("The smaller picture, JPEG or WebP."),
+        206: contract.source("The part of it that `Range` asks for."),
+        304: contract.bare("It is the one that `If-None-Match` names."),
+        **contract.problems(*contract.JOB_PROBLEMS, 409, 410, 412, 416),
+    },
+)
+def reduced(job_id: str) -> Response:
+    """Fetch a smaller version of a large result, to look at.
+
+    410: the result is too small to have one (`result.reduced` says so), or is kept no longer.
+    """
+    return results.reduced(found(job_id))
+
+
+@blueprint.get("/<job_id>/preview")
+@needs("enlarge")
+@blueprint.output(PreviewAnswer, description="What was finished since.")
+@blueprint.doc(
+    operation_id="getPreview",
+    responses=contract.problems(*contract.JOB_PROBLEMS, 422),
+    extensions={"parameters": [contract.AFTER]},
+)
+def preview(job_id: str) -> Any:
+    """Look at what is finished of a picture that is being worked on.
+
+    These are parts of the result, reduced, before softening and any last change of size. There are
+    none where the work takes no time, is an interpolation, or another server's.
+    """
+    after = request.args.get("after", "0")
+    if not re.fullmatch(r"[0-9]{1,9}", after):
+        raise InvalidOption("after", after[:20], "what `next` was, 0 at first")
+    tiles, next_ = serving().service.previews.of(found(job_id).id).read(int(after))
+    answer = PreviewAnswer.model_validate({"tiles": tiles, "next": next_})
+    return answer, 200, {"Cache-Control": "no-store"}
 
 
 @blueprint.get("/<job_id>/source")

@@ -82,6 +82,19 @@ def as_file(job: Job, *, attachment: bool = True) -> Response:
     return _file(job, key, type_, name=file_name(job), attachment=attachment)
 
 
+def reduced(job: Job) -> Response:
+    """Return the answer with the smaller version of a large result. Raises as `result_blob`."""
+    result_blob(job)
+    key, blobs = job.reduced_key, serving().service.blobs
+    if key is None or not blobs.touch(key):
+        raise JobGone(job.id, "smaller result")
+    with blobs.open(key) as file:
+        type_ = media_type(sniff(file.read(_HEAD_BYTES), name=job.source_name))
+    answer = _file(job, key, type_, name=file_name(job), attachment=False)
+    answer.headers["Cache-Control"] = _kept()
+    return answer
+
+
 def source(job: Job) -> Response:
     """Return the answer with the picture that a job was made of. Raises JobGone."""
     blobs = serving().service.blobs

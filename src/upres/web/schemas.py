@@ -65,6 +65,8 @@ class Result(Answer):
     bytes: int
     sha256: str
     """Of the file; also its ETag."""
+    reduced: bool
+    """It is large, and `reduced` gives a smaller one to look at."""
 
 
 class Choice(Answer):
@@ -114,7 +116,34 @@ class Links(Answer):
     job: str
     events: str
     result: str
+    reduced: str
     source: str
+    preview: str
+
+
+class PreviewTile(Answer):
+    """A part of the result that is finished, reduced."""
+
+    left: int
+    """In pixels of the source, as the next three."""
+    top: int
+    width: int
+    height: int
+    of_width: int
+    """The whole source."""
+    of_height: int
+    media_type: str
+    data: Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
+    """The file in base64."""
+
+
+class PreviewAnswer(Answer):
+    """The parts that were finished since."""
+
+    tiles: list[PreviewTile]
+    """In the order in which they were finished; a place may come again when a worker was lost."""
+    next: int
+    """What to give as `after` the next time."""
 
 
 class JobAnswer(Answer):
@@ -137,6 +166,8 @@ class JobAnswer(Answer):
     done_tiles: int
     total_tiles: int
     """0 until it is known."""
+    preview: int
+    """Grows with what `preview` has to show of a running job; 0: nothing (yet)."""
     position: int
     """1: next; 0: it does not wait, or waits for a running job with the same result."""
     eta_s: float | None
@@ -159,6 +190,7 @@ class JobAnswer(Answer):
         *,
         position: int = 0,
         eta_s: float | None = None,
+        preview: int = 0,
         error: Failure | None = None,
     ) -> Self:
         """Return what is told of a job."""
@@ -177,6 +209,7 @@ class JobAnswer(Answer):
             progress=_progress(job),
             done_tiles=job.done_tiles,
             total_tiles=job.total_tiles,
+            preview=preview,
             position=position,
             eta_s=None if eta_s is None else round(eta_s, 1),
             choice=None if job.choice is None else Choice.model_validate_json(job.choice),
@@ -188,7 +221,9 @@ class JobAnswer(Answer):
                 job=address,
                 events=f"{address}/events",
                 result=f"{address}/result",
+                reduced=f"{address}/reduced",
                 source=f"{address}/source",
+                preview=f"{address}/preview",
             ),
         )
 
@@ -210,6 +245,7 @@ def _result(job: Job) -> Result | None:
         height=job.height or 0,
         bytes=job.result.bytes,
         sha256=job.result.key,
+        reduced=job.reduced_key is not None,
     )
 
 

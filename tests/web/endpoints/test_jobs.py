@@ -65,6 +65,7 @@ def test_the_result_is_fetched(client: Reader, drawing: bytes) -> None:
         "height": 90,
         "bytes": len(answer.data),
         "sha256": hashlib.sha256(answer.data).hexdigest(),
+        "reduced": False,
     }
     assert (job["ran"]["model"], job["from_cache"]) == ("bicubic", False)
     again = client.post(JOBS, **form(drawing), query_string=QUICK).json

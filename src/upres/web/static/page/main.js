@@ -92,6 +92,7 @@ async function show(picture, run, { fresh = false } = {}) {
   if (shown.picture !== picture || shown.run !== run) return;
   shown.word = word;
   draw();
+  if (run.state === "running") viewing.grow(run);
 }
 
 function draw() {
@@ -150,7 +151,10 @@ table.addEventListener("changed", ({ detail: { picture, run } }) => {
     const finished = shown.run === run && run.state !== shown.state && run.state === "done";
     shown.state = run.state;
     if (finished) show(picture, run, { fresh: true });
-    else if (shown.run === run) draw();
+    else if (shown.run === run) {
+      draw();
+      if (run.state === "running") viewing.grow(run);
+    }
   }
   if (run) status.announce(picture, run);
 });
@@ -162,6 +166,7 @@ settings.settings.addEventListener("again", () => {
   by("stage").focus({ preventScroll: true }); // the button is gone
 });
 viewing.onBefore(() => shown.picture && show(shown.picture, shown.run));
+viewing.onPixelForPixel(() => show(shown.picture, shown.run));
 by("cancel").addEventListener("click", () => all.stop(shown.picture, shown.run));
 by("retry").addEventListener("click", () => all.retry(shown.picture, shown.run));
 by("try").addEventListener("click", async () => {

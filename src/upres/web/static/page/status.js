@@ -85,7 +85,8 @@ function message(run) {
   return box;
 }
 
-const WORDS = { unseen: "unseen", no_source: "no_source", large: "large" };
+const WHOLE = { large: "large_show", reduced: "reduced_show" }; // what the viewer offers of large results
+const SAID = new Set(["unseen", ...Object.keys(WHOLE)]); // in the viewer; the caption says the rest
 
 // `word` is what the viewer has to say about what it can show.
 export function show(picture, run, word = "") {
@@ -103,19 +104,20 @@ export function show(picture, run, word = "") {
   by("retry").hidden = !["failed", "cancelled", "expired", "lost"].includes(run.state);
   const box = by("message"), said = message(run);
   if (said) box.replaceChildren(said);
-  else if (WORDS[word] && word !== "no_source") {
+  else if (SAID.has(word)) {
     const text = document.createElement("p");
-    text.textContent = open && word === "unseen" ? t("unseen_source") : t(WORDS[word]);
+    const pixels = run.job?.result ? run.job.result.width * run.job.result.height : 0;
+    text.textContent = t(open && word === "unseen" ? "unseen_source" : word, { n: number(pixels / 1e6) });
     box.replaceChildren(text);
-    if (word === "large") {
+    if (WHOLE[word]) {
       const button = document.createElement("button");
-      Object.assign(button, { type: "button", id: "whole", textContent: t("large_show") });
+      Object.assign(button, { type: "button", id: "whole", textContent: t(WHOLE[word]) });
       box.append(button);
     }
   }
   by("tools").hidden = Boolean(said);
-  box.hidden = !said && (!WORDS[word] || word === "no_source");
-  box.classList.toggle("corner", word === "large");
+  box.hidden = !said && !SAID.has(word);
+  box.classList.toggle("corner", !said && word in WHOLE);
   if (word === "no_source" && done) by("facts").append(` · ${t("no_source")}`);
 }
 

@@ -1,27 +1,30 @@
 // What the two layers show: the picture before (pixels, bicubic, its own size, another result) and after.
 
 import { API, key, picture as fetchPicture } from "./api.js";
+import * as growing from "./growing.js";
 import { detailed } from "./looking.js";
-import { blobOf, doneRuns } from "./pictures.js";
+import { blobOf, doneRuns, isOpen } from "./pictures.js";
 import * as stage from "./stage.js";
 import { factor, t } from "./words.js";
 
 const by = (id) => document.getElementById(id);
 const BICUBIC_PIXELS = 24e6; // more would take a browser's memory
 const WHOLE_PIXELS = 40e6; // a result is decoded whole up to here, beyond when it is asked for
+const PIXEL_FOR_PIXEL = 1;
 const kind = by("before-kind");
 
 let turn = 0;
 let open = null; // of the chosen picture: {picture, decoding}
 let asked = "bicubic";
-const whole = new Set(); // results beyond WHOLE_PIXELS that were asked for
+let reduced = null; // the run whose result is shown smaller than it is
+const whole = new Set(); // runs whose large results were asked for
 
 const worker = new Worker(new URL("bicubic.js", import.meta.url));
-const waiting = new Map();
+const answers = new Map();
 let numbers = 0;
 worker.onmessage = ({ data: { result, number } }) => {
-  waiting.get(number)(result);
-  waiting.delete(number);
+  answers.get(number)(result);
+  answers.delete(number);
 };
 
 async function decoded(picture) {
@@ -53,7 +56,7 @@ async function bicubic(from, width, height) {
   const number = (numbers += 1);
   const copy = await createImageBitmap(from.bitmap);
   const result = await new Promise((resolve) => {
-    waiting.set(number, resolve);
+    answers.set(number, resolve);
     worker.postMessage({ bitmap: copy, width, height, number }, [copy]);
   });
   const canvas = document.createElement("canvas");
@@ -72,8 +75,8 @@ async function image(url, alt) {
   return shown;
 }
 
-async function resultOf(run) {
-  const path = `${API}/jobs/${run.job.id}/result`;
+async function resultOf(run, what = "result") {
+  const path = `${API}/jobs/${run.job.id}/${what}`;
   const url = key.get() ? URL.createObjectURL(await fetchPicture(path)) : path;
   return image(url, t("after"));
 }
@@ -116,15 +119,18 @@ async function beforeLayer(from, picture, size) {
   by("before").className = `layer before ${asked}`;
   if (asked === "bicubic") return bicubic(from, size.width, size.height);
   const other = picture.runs.find((run) => run.id === asked);
-  if (other) return resultOf(other);
+  if (other) return resultOf(other, isReduced(other) ? "reduced" : "result");
   const shown = await image(from.url, t("before"));
   shown.style.width = asked === "original" ? `${100 * picture.width / size.width}%` : "100%";
   return shown;
 }
 
+const isReduced = (run) => Boolean(run.job?.result?.reduced) && !whole.has(run.id);
+
 // Shows a picture with a run's result, or with a preview while there is none.
 export async function show(picture, run, { fresh = false } = {}) {
   const mine = (turn += 1);
+  reduced = null;
   const current = () => mine === turn;
   let from = null;
   try {
@@ -152,39 +158,61 @@ export async function show(picture, run, { fresh = false } = {}) {
 }
 
 async function compared(picture, run, from, size, { done, fresh, current }) {
+  const smaller = done && isReduced(run);
   const large = size.width * size.height > WHOLE_PIXELS && !whole.has(run.id);
   let after = null, word = "";
-  if (done && !large) {
+  if (smaller || (done && !large)) {
     try {
-      after = await resultOf(run);
+      after = await resultOf(run, smaller ? "reduced" : "result");
+      if (smaller) word = "reduced";
     } catch {
-      word = "unseen";
+      word = smaller ? "large" : "unseen";
     }
   } else if (done) word = "large";
   if (!current()) return "";
-  if (!after) {
-    put("before", await image(from.url, t("before")));
-    by("before").className = "layer before";
-    put("after", null);
-    stage.single(true);
-    by("tag-before").textContent = "";
-    by("tag-after").textContent = word ? t("before") : t("preview");
-    if (!word) await coarse(from, size, current);
-    return word;
-  }
+  if (!after) return waiting(run, from, size, { word, current });
   const before = await beforeLayer(from, picture, size);
   if (!current()) return "";
   put("before", before);
   put("after", after);
+  begun(false);
+  by("after").className = `layer after ${word}`;
   by("tag-before").textContent = kind.selectedOptions[0].textContent;
-  by("tag-after").textContent = runName(run);
+  by("tag-after").textContent = smaller ? t("tag_reduced", { name: runName(run) }) : runName(run);
   stage.single(false);
-  if (fresh) {
+  if (smaller) reduced = run;
+  else if (fresh) {
     const { fits, across, down } = stage.shown();
     if (fits && (across < 1 || down < 1)) stage.showAt(detailed(from.bitmap, across, down));
   }
-  return "";
+  return word;
 }
+
+// There is no result yet, or none that can be shown: the picture itself, and what is finished of it.
+async function waiting(run, from, size, { word, current }) {
+  put("before", await image(from.url, t("before")));
+  by("before").className = "layer before";
+  put("after", isOpen(run) ? growing.canvasFor(run, size) : null);
+  by("after").className = "layer after growing";
+  stage.single(true);
+  by("tag-before").textContent = "";
+  begun(isOpen(run) && growing.parts(run) > 0);
+  by("tag-after").textContent = word ? t("before") : t(growing.parts(run) ? "growing" : "preview");
+  if (!word) await coarse(from, size, current);
+  return word;
+}
+
+// More of the run on the table is finished, or may be.
+export function grow(run) {
+  growing.hear(run, () => {
+    if (!by("after").classList.contains("growing")) return;
+    by("tag-after").textContent = t("growing");
+    begun(true);
+  });
+}
+
+// What is not finished steps back as soon as something is.
+const begun = (yes) => by("sheet").classList.toggle("begun", yes);
 
 // What is shown until the result is there: bicubic, and said to be so.
 async function coarse(from, size, current) {
@@ -201,10 +229,12 @@ async function alone(run, { done, current }) {
     return "unseen";
   }
   try {
-    const after = await resultOf(run);
+    const after = await resultOf(run, isReduced(run) ? "reduced" : "result");
     if (!current()) return "";
     put("before", null);
     put("after", after);
+    begun(false);
+    by("after").className = "layer after";
     stage.single(true);
     by("tag-before").textContent = "";
     by("tag-after").textContent = runName(run);
@@ -225,6 +255,16 @@ export function empty() {
 }
 
 export const showWhole = (run) => whole.add(run.id);
+
+// Pixel for pixel is no smaller version's: the whole result is fetched, and `redraw` called for it.
+export function onPixelForPixel(redraw) {
+  stage.moved.addEventListener("moved", () => {
+    if (!reduced || stage.shown().zoom < PIXEL_FOR_PIXEL) return;
+    showWhole(reduced);
+    reduced = null;
+    redraw();
+  });
+}
 
 export function onBefore(redraw) {
   kind.addEventListener("change", () => {
