@@ -52,8 +52,11 @@ class Serve(Web):
 
 
 @contextmanager
-def served(**settings: str) -> Iterator[str]:
-    """Run a service in a folder of its own; yield where it listens."""
+def served(*, models: Path | None = None, **settings: str) -> Iterator[str]:
+    """Run a service in a folder of its own; yield where it listens.
+
+    Models that were pulled on this machine are not there for the page, unless `models` is where.
+    """
     given = {
         "REQUESTS_PER_MINUTE": "100000",
         "OUTPUT_MEGAPIXELS_PER_MINUTE": "100000",
@@ -61,8 +64,7 @@ def served(**settings: str) -> Iterator[str]:
         "INPUT_PIXELS": "4000000",
     }
     with TemporaryDirectory() as name:
-        # models that were pulled on this machine are not there for the page
-        variables = {"UPRES_MODEL_DIR": str(Path(name) / "models")}
+        variables = {"UPRES_MODEL_DIR": str(models or Path(name) / "models")}
         running = Serve(Path(name), variables, **(given | settings))
         try:
             url = running.ready()

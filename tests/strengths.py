@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import fields, replace
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
+import tomli_w
 from builders import FEATURES, Case, Graph, described
 
 from upres.models.catalogue import Catalogue
-from upres.models.spec import Channels
+from upres.models.spec import Channels, ModelFile, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import pytest
 
@@ -59,3 +65,37 @@ def weights(case: Case) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]
     from onnx import numpy_helper
 
     return [numpy_helper.to_array(weight) for weight in case.model.graph.initializer]
+
+
+def ship_beside_lite(folder: Path, *, scale: int = 3) -> None:
+    """Enter a `photo` into a model folder: the `lite` that ships, with weights a little larger."""
+    lite = Catalogue.load().get("lite", scale)
+    shipped = resources.files("upres.models").joinpath("weights", lite.file.name).read_bytes()
+    graph = onnx.load_model_from_string(shipped)
+    for weight in graph.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            larger = onnx.numpy_helper.to_array(weight) * np.float32(1.002)
+            weight.CopyFrom(onnx.numpy_helper.from_array(larger, weight.name))
+    data = graph.SerializeToString(deterministic=True)
+    spec = replace(
+        lite,
+        name="photo",
+        file=ModelFile(
+            name=f"photo-x{scale}.onnx", bytes=len(data), sha256=hashlib.sha256(data).hexdigest()
+        ),
+    )
+    (folder / "added").mkdir(parents=True)
+    (folder / spec.file.name).write_bytes(data)
+    with (folder / "added" / f"{spec.id}.toml").open("wb") as file:
+        tomli_w.dump({"model": [{**_plain(spec), "file": _plain(spec.file)}]}, file)
+
+
+def _plain(table: ModelSpec | ModelFile) -> dict[str, object]:
+    """Return what a catalogue holds of it."""
+    kept = (str, int, float, Channels)
+    values = {field.name: getattr(table, field.name) for field in fields(table)}
+    return {
+        name: value.value if isinstance(value, Channels) else value
+        for name, value in values.items()
+        if isinstance(value, kept)
+    }

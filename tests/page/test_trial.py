@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import strengths
 from browser import CAT, served
 from playwright.sync_api import expect
 
@@ -50,6 +51,53 @@ def test_every_model_on_a_part(visit: Visit) -> None:
     expect(page.locator("#again")).to_be_focused()
     page.click("#again")
     visit.state("ESPCN, ")
+
+
+def test_a_strength_where_models_take_one(
+    visits: Callable[..., Visit], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Asked for, told, compared; never sent to models that have none, nor shown with them."""
+    folder = tmp_path_factory.mktemp("pair")
+    strengths.ship_beside_lite(folder)
+    with served(models=folder) as url:
+        visit = visits(url).open()
+        page = visit.page
+        strength, said = page.locator("#clean"), page.locator("#clean-value")
+        expect(strength).to_be_visible()
+        expect(said).to_have_text("Auto")
+        visit.pick(CAT)
+        visit.done()
+        expect(page.locator("#facts")).to_contain_text(re.compile(r"strength \d+ %.* · auto: it "))
+        strength.focus()
+        page.keyboard.press("End")
+        for _ in range(10):
+            page.keyboard.press("ArrowLeft")
+        expect(said).to_have_text("50 %")
+        page.click("#again")
+        visit.state("Photo, strength 50 %, ")
+        expect(page.locator("#runs button").last).to_have_text("×3 auto 50 %")
+        page.select_option("#model", "fsrcnn")
+        expect(strength).to_be_hidden()
+        page.click("#again")
+        visit.state("FSRCNN, ")
+        page.select_option("#model", "auto")
+        page.click("#try")
+        page.click("#trial-go")
+        expect(page.locator("#trial-say")).to_contain_text("Done", timeout=60_000)
+        assert page.locator("#tiles li[data-state=failed]").count() == 0
+        page.click("#trial-close")
+        visit.open()
+        expect(said).to_have_text("50 %")
+
+
+def test_no_strength_where_no_model_takes_one(visit: Visit) -> None:
+    """Which is so until `photo` ships."""
+    visit.until("document.querySelector('#model').options.length > 3")
+    told = visit.page.evaluate("fetch('/api/v1/models').then((answer) => answer.json())")
+    takes = {model["name"] for model in told["models"] if model["clean"]}
+    for model in ("auto", "lite", "bicubic"):
+        visit.page.select_option("#model", model)
+        assert visit.page.locator("#clean").is_visible() is (model in takes)
 
 
 def test_closed_in_the_middle(visit: Visit) -> None:

@@ -227,7 +227,6 @@ def test_nothing_is_cut_off(
 def test_a_server_that_wants_keys(visits: Callable[..., Visit], tmp_path: Path) -> None:
     """The page asks for one, and sends it with everything."""
     keys = tmp_path / "keys.toml"
-    settings = {"API_KEYS_FILE": str(keys), "API_KEYS_REQUIRED": "true", "WORKER_THREADS": "1"}
     made = subprocess.run(
         [sys.executable, "-m", "upres", "keys", "add", "shop"],
         env=os.environ | {"UPRES_SERVICE_API_KEYS_FILE": str(keys)},
@@ -236,7 +235,7 @@ def test_a_server_that_wants_keys(visits: Callable[..., Visit], tmp_path: Path) 
         check=True,
     )
     secret = made.stdout.split()[-1]
-    with served(**settings) as url:
+    with served(API_KEYS_FILE=str(keys), API_KEYS_REQUIRED="true", WORKER_THREADS="1") as url:
         visit = visits(url).open()
         visit.may_fail = True
         page = visit.page

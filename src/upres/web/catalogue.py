@@ -11,7 +11,7 @@ from apiflask import APIBlueprint
 from flask import current_app
 
 from upres.errors import UpresError
-from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES
+from upres.models.catalogue import AUTO, AUTO_MODEL, BASELINES, CLEAN_MODEL
 from upres.service.log import logger
 from upres.upscale.size import DEFAULT_FACTOR
 from upres.web import contract, failures
@@ -110,7 +110,10 @@ def models() -> Any:
         _network(name, list(specs), workbench, speeds)
         for name, specs in groupby(workbench.catalogue, key=lambda spec: spec.name)
     ]
-    auto = _plain(AUTO, "auto", f"what fits the picture: today always {AUTO_MODEL}", speeds)
+    choices = f"{AUTO_MODEL}, {CLEAN_MODEL} or between the two"
+    strengths = workbench.catalogue.has_strengths()
+    fits = f"what fits the picture: {choices if strengths else f'today always {AUTO_MODEL}'}"
+    auto = _plain(AUTO, "auto", fits, speeds, clean=strengths)
     plain = [
         _plain(name, "interpolation", "interpolation, no network", speeds) for name in BASELINES
     ]
@@ -177,10 +180,15 @@ def _network(
     name: str, specs: list[ModelSpec], workbench: Workbench, speeds: Mapping[str, float]
 ) -> ModelAnswer:
     known = [(spec, workbench.store.installed(spec)) for spec in specs]
-    return ModelAnswer.network(known, pull=pulls().state(name), px_per_s=speeds.get(name))
+    mixed = name in {AUTO_MODEL, CLEAN_MODEL} and workbench.catalogue.has_strengths()
+    return ModelAnswer.network(
+        known, clean=mixed, pull=pulls().state(name), px_per_s=speeds.get(name)
+    )
 
 
-def _plain(name: str, kind: Any, description: str, speeds: Mapping[str, float]) -> ModelAnswer:
+def _plain(
+    name: str, kind: Any, description: str, speeds: Mapping[str, float], *, clean: bool = False
+) -> ModelAnswer:
     return ModelAnswer(
         name=name,
         kind=kind,
@@ -188,6 +196,7 @@ def _plain(name: str, kind: Any, description: str, speeds: Mapping[str, float]) 
         licence=None,
         installed=True,
         networks=[],
+        clean=clean,
         output_px_per_s=speeds.get(name),
         pull=None,
     )

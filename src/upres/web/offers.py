@@ -42,6 +42,8 @@ class ModelAnswer(Answer):
     """At every scale that it has."""
     networks: list[NetworkAnswer]
     """By scale; other factors are made from the nearest. None for `auto` and interpolations."""
+    clean: bool
+    """It takes the option `clean`, a strength."""
     output_px_per_s: float | None
     """Pixels of results a second, by the jobs of this server; null: none was done with it yet."""
     pull: Pull | None
@@ -49,7 +51,12 @@ class ModelAnswer(Answer):
 
     @classmethod
     def network(
-        cls, specs: list[tuple[ModelSpec, bool]], *, pull: Pull | None, px_per_s: float | None
+        cls,
+        specs: list[tuple[ModelSpec, bool]],
+        *,
+        clean: bool,
+        pull: Pull | None,
+        px_per_s: float | None,
     ) -> Self:
         """Return a model by its networks, each with whether it is installed."""
         first, _ = specs[0]
@@ -63,6 +70,7 @@ class ModelAnswer(Answer):
                 NetworkAnswer(scale=spec.scale, bytes=spec.file.bytes, installed=installed)
                 for spec, installed in specs
             ],
+            clean=clean,
             output_px_per_s=px_per_s,
             pull=pull,
         )

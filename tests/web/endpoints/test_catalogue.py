@@ -7,15 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from endpoint_cases import done, form, problem, submitted
+import strengths
+from endpoint_cases import JOBS, Reader, done, form, problem, submitted
+from service_cases import service_in
 
 from upres.errors import DownloadFailed
 from upres.models.catalogue import Catalogue
+from upres.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from endpoint_cases import Reader
+    from pathlib import Path
 
     from upres.models.spec import ModelSpec
     from upres.service.parts import Service
@@ -42,6 +44,31 @@ def pulled(client: Reader, name: str) -> dict[str, Any]:
         assert time.monotonic() < until
         time.sleep(0.01)
     return there
+
+
+def test_a_strength_is_told_where_it_can_be_asked_for(tmp_path: Path, photo: bytes) -> None:
+    """For the two models, and for `auto`; what is not told is refused, what is told is taken."""
+    strengths.ship_beside_lite(tmp_path / "models")
+    service = service_in(tmp_path)
+    app = create_app(service)
+    app.test_client_class = Reader
+    client: Reader = app.test_client()  # type: ignore[assignment]
+    takes = {one["name"]: one["clean"] for one in client.get(MODELS).json["models"]}
+    assert {name for name, told in takes.items() if told} == {"auto", "lite", "photo"}
+    assert "photo" in model(client, "auto")["description"]
+    for name, told in takes.items():
+        asked = {"model": name, "clean": "0.5"}
+        answer = client.post(JOBS, data=photo, query_string=asked)
+        assert (answer.status_code == 202) is told
+    service.close()
+
+
+def test_without_photo_there_is_no_strength(
+    client: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever names there are."""
+    monkeypatch.setattr(Catalogue, "has_strengths", lambda _: False)
+    assert not any(one["clean"] for one in client.get(MODELS).json["models"])
 
 
 @pytest.mark.usefixtures("worker")
@@ -73,6 +100,7 @@ def test_every_name_is_listed(client: Reader) -> None:
         "licence": None,
         "installed": True,
         "networks": [],
+        "clean": False,
         "output_px_per_s": None,
         "pull": None,
     }

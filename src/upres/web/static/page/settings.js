@@ -22,12 +22,19 @@ export function options() {
   const size = form.elements.size.value;
   const asked = size === "custom" ? { [by("unit").value]: by("amount").value } : { scale: size };
   if (by("model").value !== "auto") asked.model = by("model").value;
+  if (strength() !== null) asked.clean = String(strength());
   if (by("format").value) asked.format = by("format").value;
   if (by("tta").checked) asked.tta = "true";
   if (Number(by("soften").value)) asked.soften = by("soften").value;
   if (by("quality").value !== "95") asked.quality = by("quality").value;
   if (by("metadata").checked) asked.keep_metadata = "true";
   return asked;
+}
+
+// From 0 to 1 where the model takes one; null leaves it to the model, as the slider's left end does.
+function strength() {
+  const value = Number(by("clean").value);
+  return models.named(by("model").value)?.clean && value >= 0 ? value : null;
 }
 
 export const same = (a, b) =>
@@ -57,6 +64,10 @@ function draw() {
   amount.disabled = !custom;
   amount.max = times ? limits.max_scale : 1e6;
   amount.step = times ? "any" : 1;
+  by("strength").hidden = !models.named(by("model").value)?.clean;
+  const part = strength() === null ? t("strength_own") : t("percent", { n: Math.round(100 * strength()) });
+  by("clean-value").textContent = part;
+  by("clean").setAttribute("aria-valuetext", part);
   for (const name of RANGES) by(`${name}-value`).textContent = by(name).value;
   models.offer(by("model").value);
 }

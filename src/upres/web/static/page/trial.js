@@ -105,6 +105,7 @@ function tile(model) {
 async function once(part, model, mine) {
   const blob = await cut(bitmap, part);
   const asked = { ...options, model, format: "png" };
+  if (!models.named(model)?.clean) delete asked.clean;
   if (!asked.scale) { // a size in pixels is meant for the whole picture
     for (const name of ["width", "height", "long_side"]) delete asked[name];
     asked.scale = String(clamp(Math.sqrt(wholePixels / (bitmap.width * bitmap.height)), 1, 16));

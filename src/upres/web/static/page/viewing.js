@@ -109,9 +109,10 @@ function offer(picture, run, size) {
 }
 
 export function runName(run) {
-  const { scale, width, height, long_side: long, model } = run.options;
+  const { scale, width, height, long_side: long, model, clean } = run.options;
   const amount = scale ? factor(Number(scale)) : `${width || height || long} px`;
-  return `${amount} ${model || "auto"}${run.options.tta ? " TTA" : ""}`;
+  const strength = clean === undefined ? "" : ` ${t("percent", { n: Math.round(100 * clean) })}`;
+  return `${amount} ${model || "auto"}${strength}${run.options.tta ? " TTA" : ""}`;
 }
 
 async function beforeLayer(from, picture, size) {

@@ -21,7 +21,7 @@ const fine = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const finest = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
 
 export const number = (value) => plain.format(value);
-export const percent = (part) => `${plain.format(Math.floor(part * 100))} %`;
+export const percent = (part) => t("percent", { n: plain.format(Math.floor(part * 100)) });
 
 export function factor(value) {
   return `×${finest.format(value)}`;
