@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from proofs.deployment import built, through
+from proofs.paging.suites import measured
 from proofs.record import ROOT, run_bars
 
 FOLDER = ROOT / "proofs" / "deploy"
@@ -28,6 +29,10 @@ BARS = {
     "restarts": (
         through.measure_restarts,
         "SIGHUP and restarts one after the other, under load: no job and no answer lost",
+    ),
+    "page": (
+        measured("tests/deploy/test_page.py"),
+        "the page through nginx and gunicorn, in a browser: upload, progress, result, download",
     ),
     "image": (
         built.measure,

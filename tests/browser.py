@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from picture_files import saved, scene
-from playwright.sync_api import expect
+from playwright.sync_api import expect, sync_playwright
 from web_server import Web, eventually
 
 if TYPE_CHECKING:
@@ -180,6 +181,17 @@ def launch_options() -> dict[str, Any]:
     """Return how the browser is started."""
     unprivileged = [] if os.geteuid() else ["--no-sandbox"]
     return {"executable_path": CHROMIUM, "args": [*FLAGS, *unprivileged]}
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Run Debian's browser without a window; skip where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(**launch_options())
+        yield started
+        started.close()
 
 
 def new_visit(browser: Browser, url: str, **options: Any) -> Visit:

@@ -96,6 +96,30 @@ def test_who_waits_is_answered_through_everything(idle: Stack) -> None:
     assert jobs(idle) == 2
 
 
+def test_a_request_that_is_handed_over_counts_once(make_stack: Callable[..., Stack]) -> None:
+    """Against the pictures that a client may send in a minute: here it is one."""
+    with make_stack("counted", workers=0, requests_per_minute=1) as stack:
+        answers: list[httpx.Response] = []
+
+        def upload() -> None:
+            files = {"image": ("p.png", photo(3))}
+            answers.append(httpx.post(f"{stack.url}/upload", files=files, timeout=PATIENCE_S))
+
+        waiting = threading.Thread(target=upload)
+        waiting.start()
+        eventually(lambda: jobs(stack) == 1)
+        hang_both_up(stack)
+        restart_both(stack)
+        time.sleep(0.5)
+        assert not answers
+        # it was counted: there is no room for another one
+        assert httpx.post(f"{stack.url}/api/v1/jobs", content=photo(4)).status_code == 429
+        stack.start_worker(0)
+        waiting.join()
+        assert [answer.status_code for answer in answers] == [200]
+        assert jobs(stack) == 1
+
+
 def jobs(stack: Stack) -> int:
     import sqlite3
 

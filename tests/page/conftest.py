@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import CHROMIUM, Visit, launch_options, new_visit, served
-from playwright.sync_api import sync_playwright
+from browser import Visit, launched, new_visit, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,12 +16,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return Debian's browser without a window."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(**launch_options())
+    with launched() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

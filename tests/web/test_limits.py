@@ -86,6 +86,19 @@ def test_what_is_refused_is_not_counted(table: JobTable) -> None:
     limits.charge_pixels("a", 100 * MEGA)
 
 
+def test_what_is_given_back_was_not_counted(table: JobTable, clock: HandClock) -> None:
+    """And leaves no more than there was, also in a later window."""
+    limits = limits_on(table, requests=2)
+    for _ in range(20):
+        assert passes(limits.charge_request, "a")
+        limits.give_back_request("a")
+    assert [passes(limits.charge_request, "a") for _ in range(3)] == [True, True, False]
+    clock.now += MINUTE_S
+    limits.give_back_request("a")  # of one that was counted a minute ago
+    assert passes(limits.charge_request, "a")
+    assert passes(limits.charge_request, "b")
+
+
 def test_two_processes_count_together(table: JobTable) -> None:
     first, second = limits_on(table), limits_on(table)
     assert [passes(one.charge_request, "a") for one in (first, second) * 4].count(True) == 5

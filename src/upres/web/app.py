@@ -12,6 +12,7 @@ from upres import __version__
 from upres.web import (
     batches,
     catalogue,
+    compress,
     enlarge,
     events,
     guards,
@@ -86,6 +87,7 @@ def create_app(service: Service) -> APIFlask:
     here.install(app)
     problems.install(app)
     guards.install(app, settings)
+    compress.install(app)
     limits.install(app, service)
     operations.install(app, here)
     for blueprint in _BLUEPRINTS:

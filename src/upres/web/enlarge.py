@@ -14,6 +14,7 @@ from upres.web.clients import client, needs
 from upres.web.connections import presence
 from upres.web.incoming import accepted
 from upres.web.jobs import address, pointing_at, told
+from upres.web.limits import give_back_request
 from upres.web.problems import problem
 from upres.web.schemas import PREFIX, JobAnswer
 from upres.web.serving import serving
@@ -62,6 +63,9 @@ def not_in_time(job: Job) -> Response:
     Its client does not see it where nginx asks another process, which waits on.
     """
     stopping = serving().draining.is_set()
+    again = nginx.again() if stopping else {}
+    if again:
+        give_back_request()
     reason = "the server is about to stop" if stopping else "it is not done yet"
     return problem(
         503,
@@ -70,7 +74,7 @@ def not_in_time(job: Job) -> Response:
         headers={
             "Location": address(job),
             "Retry-After": str(_RETRY_S),
-            **(nginx.again() if stopping else {}),
+            **again,
         },
     )
 

@@ -7,6 +7,7 @@ where Redis fails, they go on beside the job table, and the log says so.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flask import current_app
@@ -131,6 +132,11 @@ class ClientLimits:
         """Count a picture. Raises RateLimited."""
         self._charge(self._requests, "requests", owner, 1, shown=self._requests.amount)
 
+    def give_back_request(self, owner: str) -> None:
+        """Let a picture that was counted be one that was not."""
+        with suppress(RateLimited):  # the limit was lowered meanwhile: there is nothing to give
+            self._charge(self._requests, "requests", owner, -1, shown=self._requests.amount)
+
     def charge_pixels(self, owner: str, pixels: int) -> None:
         """Count output pixels. Raises RateLimited."""
         shown = self._pixels.amount // 1_000_000
@@ -191,6 +197,11 @@ def install(app: Flask, service: Service) -> None:
 def charge_request() -> None:
     """Count a picture of the current request's client. Raises RateLimited."""
     _limits().charge_request(client().owner)
+
+
+def give_back_request() -> None:
+    """Let another process count the current request's picture, which will be asked."""
+    _limits().give_back_request(client().owner)
 
 
 def charge_pixels(pixels: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -99,6 +100,34 @@ def test_words_are_there_and_used() -> None:
     everything = TEMPLATE + "".join(SCRIPTS.values())
     unused = {key for key in known - said if not key.startswith(computed)}
     assert {key for key in unused if f'"{key}"' not in everything} == set()
+
+
+def test_texts_come_compressed_to_who_takes_them_so(client: Reader) -> None:
+    """The same text, whatever was kept; pictures and answers of the interface stay as they are."""
+    squeezed = {"Accept-Encoding": "gzip, br"}
+    for address in ("/", "/static/page/main.js", "/static/page/page.css", "/static/page/icon.svg"):
+        plain = client.get(address)
+        small = client.get(address, headers=squeezed)
+        assert small.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(small.data) == plain.data
+        assert len(small.data) == int(small.headers["Content-Length"]) < len(plain.data)
+        assert small.mimetype == plain.mimetype
+        for answer in (plain, small):
+            assert "Accept-Encoding" in answer.headers["Vary"]
+        assert "Content-Encoding" not in plain.headers
+        tag = small.headers.get("ETag")
+        if tag is not None:
+            assert tag == f"W/{plain.headers['ETag']}"
+            for accepts in (squeezed, {}):
+                kept = client.get(address, headers=accepts | {"If-None-Match": tag})
+                assert (kept.status_code, kept.data) == (304, b"")
+        refused = client.get(address, headers={"Accept-Encoding": "gzip;q=0, identity"})
+        assert refused.data == plain.data
+    part = client.get("/static/page/main.js", headers=squeezed | {"Range": "bytes=2-9"})
+    assert part.status_code == 206
+    assert part.data == client.get("/static/page/main.js").data[2:10]
+    for address in ("/static/samples/cat.jpg", "/api/v1/models", "/livez", "/nowhere"):
+        assert "Content-Encoding" not in client.get(address, headers=squeezed).headers
 
 
 def test_a_key_is_asked_for(client: Reader, service: Service) -> None:
