@@ -144,6 +144,13 @@ class Workbench:
             return network
 
     @contextmanager
+    def graph(self, spec: ModelSpec, *, runtime: Runtime) -> Iterator[Path]:
+        """Give the verified file that a network would be opened from, of the engine's format."""
+        name, precision, _ = self.choice(spec, runtime=runtime)
+        with self._file(spec, engine_named(name), precision) as path:
+            yield path
+
+    @contextmanager
     def _file(self, spec: ModelSpec, engine: Engine, precision: Precision) -> Iterator[Path]:
         """Give the verified file to open; what cannot be kept is removed when it was read."""
         wanted = wanted_file(engine, spec, precision=precision)

@@ -27,7 +27,7 @@ from upres.video.codecs import Codec
 from upres.video.enlarging import Enlarging, calm
 from upres.video.making import Progress
 from upres.video.raw import RawFormat, pipe
-from upres.video.running import network_use
+from upres.video.running import network_reach_px, network_use
 from upres.video.transcode import Transcode, VideoOptions
 from upres.workbench import Runtime, Workbench
 
@@ -131,6 +131,7 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
         outcome = transcode.run(
             method,
             network=network_use(upscaler.workbench, method, runtime=upscaler.runtime),
+            reach_px=network_reach_px(upscaler.workbench, method, runtime=upscaler.runtime),
             resume=options["resume"],
             progress=report,
         )
@@ -167,12 +168,13 @@ def _run_raw(source: str, output: str, upscaler: Upscaler, options: dict[str, An
     width, height = upscaler.size.size_for(width=layout.width, height=layout.height)
     upscaler.limits.check_output(width=width, height=height, name="a frame")
     factor = max(width / layout.width, height / layout.height)
+    method = upscaler.method(factor=factor, pull=pull_shown)
     enlarging = Enlarging(
-        method=calm(upscaler.method(factor=factor, pull=pull_shown)),
+        method=calm(method),
         width=width,
         height=height,
         options=upscaler.options,
-        tiled=False,
+        reach_px=network_reach_px(upscaler.workbench, method, runtime=upscaler.runtime),
         reuse=not options["no_reuse"],
     )
     complain(f"raw frames of {width}x{height} {layout.pixel_format}")

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from upres.image.limits import Limits
-    from upres.image.picture import Rows
 
 _PLACES = 5
 """Where a clip is looked at, evenly over its length."""
@@ -76,8 +75,6 @@ class Clip:
     colours: Colours
     lost: tuple[str, ...]
     """What its frames carry beside their samples that no result will."""
-    looks: tuple[tuple[Rows, ...], ...]
-    """Some successive pictures each, from several places."""
 
     @property
     def name(self) -> str:
@@ -108,7 +105,7 @@ def look_at(path: Path, *, limits: Limits) -> Clip:
 
 
 def _clip(path: Path, container: InputContainer, stream: VideoStream) -> Clip:
-    first, looks, interlaced = _looks(container, stream, name=path.name)
+    first, interlaced = _looked_at(container, stream, name=path.name)
     turn = Turn.of(first)
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     aspect = aspect if aspect > 0 else Fraction(1)
@@ -131,7 +128,6 @@ def _clip(path: Path, container: InputContainer, stream: VideoStream) -> Clip:
         interlaced=interlaced,
         colours=Colours.of(first, name=path.name),
         lost=tuple(sorted({_LOST[kind] for kind in _side_data(first) if kind in _LOST})),
-        looks=looks,
     )
 
 
@@ -184,37 +180,24 @@ def _pictures_s(stream: VideoStream) -> float | None:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _looks(
+def _looked_at(
     container: InputContainer, stream: VideoStream, *, name: str
-) -> tuple[VideoFrame, tuple[tuple[Rows, ...], ...], bool]:
-    """Decode frames in several places; returns the first, all, and whether any is interlaced."""
+) -> tuple[VideoFrame, bool]:
+    """Decode frames in several places; returns the first, and whether any is interlaced."""
     first: VideoFrame | None = None
     interlaced = False
-    looks = []
     length = container.duration or 0
     for place in range(_PLACES if length else 1):
         if place:
             with suppress(av.error.FFmpegError):
                 container.seek((container.start_time or 0) + length * place // _PLACES)
         frames = decoded(container, stream, name=name, on_damage="skip", damage=Damage())
-        here = list(islice(frames, _LOOKED_AT))
-        if not here:
-            continue
-        if first is None:
-            first = here[0]
-            samples = Samples(
-                Colours.of(first, name=name),
-                bits=8 if _bits(first) == 8 else 16,  # noqa: PLR2004
-                alpha=_alpha(first),
-            )
-        interlaced |= any(frame.interlaced_frame for frame in here)
-        same = [
-            frame for frame in here if (frame.width, frame.height) == (first.width, first.height)
-        ]
-        looks.append(tuple(samples.of(frame) for frame in same))
+        for frame in islice(frames, _LOOKED_AT):
+            first = first or frame
+            interlaced |= frame.interlaced_frame
     if first is None:
         raise UnreadableVideo(name, "no frame of it can be decoded")
-    return first, tuple(looks), interlaced
+    return first, interlaced
 
 
 @dataclass(frozen=True, kw_only=True)

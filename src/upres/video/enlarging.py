@@ -1,34 +1,35 @@
 """Frames enlarged one after the other, without doing anew what did not change since the last one.
 
-Reuse is exact: a tile (or a frame) is taken over only where every source sample the network would
-see, halo included, equals the last frame's. What is computed is the same with reuse and without,
-because the tiles are.
+Reuse is exact: what is taken over from the last result lies further from every change than the
+network looks, and what is computed anew is computed from as much of its tile as it looks at. That
+an engine then gives the same bits is checked on the first shapes of windows, with the frames at
+hand; where it does not, and where it is not known how far a network looks, only tiles whose whole
+source is unchanged are taken over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from upres.image.picture import Picture
+from upres.models.spec import Channels
 from upres.upscale.resample import LANCZOS
+from upres.upscale.steps import check_cancelled
 from upres.upscale.tiles import TILE_SIDES_PX, Span, Step, TilePlan, mirrored, plan_tiles
-from upres.upscale.upscaler import Interpolation, Network, enlarge_picture
+from upres.upscale.upscaler import Interpolation, Network, Options, enlarge_picture
+from upres.video.windows import Box, Window, changed_pixels, windows
 
 if TYPE_CHECKING:
-    from upres.image.picture import Rows
-    from upres.upscale.upscaler import CancelCheck, Options
+    from numpy.typing import NDArray
 
-_SMALL_SIDES_PX = (32, 48, 64, 80, 96)
-_WIDER_SIDES_PX = (*_SMALL_SIDES_PX, 128, 160, 192, 224, 256)
-_HALOS_IN_SIDE = 8
-"""A small tile is about this many times its halo, so that not too much is computed twice."""
-_WORTH_IT = 0.8
-"""Small tiles are used when they are likely to take less than this share of the time."""
+    from upres.image.picture import Rows
+    from upres.upscale.upscaler import CancelCheck
+
 _TILE_WORK = 2.8e11
 """Operations of a tile: about half a second on two cores, so that one can stop soon."""
 _LEAST_TILE_PX = 128 * 128
@@ -38,8 +39,11 @@ _BESIDE_LARGE_FRAMES_BYTES = 112 * 2**20
 _GRANULE_PX = 16
 """Sides that are multiples of it suit every network met so far."""
 _MOST_CUTS = 12
-GEOMETRY = 1
-"""Add 1 with every change of where tiles lie: work begun before must not be gone on with."""
+_WITH_ALPHA = 4
+_SHAPES_CHECKED = 8
+"""Shapes of windows that are held against their tiles before all are relied on."""
+GEOMETRY = 2
+"""Add 1 with every change of what is computed: work begun before must not be gone on with."""
 
 
 def calm(method: Network | Interpolation) -> Network | Interpolation:
@@ -74,50 +78,6 @@ def frame_plan(width: int, height: int, network: Network) -> TilePlan:
     )
 
 
-def small_plan(width: int, height: int, network: Network) -> TilePlan:
-    """Place tiles small enough that few of them change where little of a picture does."""
-    wanted = _HALOS_IN_SIDE * network.spec.halo_px
-    last = max(96, next((side for side in _WIDER_SIDES_PX if side >= wanted), 256))
-    sides = tuple(side for side in _WIDER_SIDES_PX if side <= last)
-    return plan_tiles(
-        width, height, halo_px=network.spec.halo_px, budget_px=last * last, sides_px=sides
-    )
-
-
-def still_enough(
-    looks: Iterable[Sequence[Rows]], method: Network | Interpolation, *, alpha: bool
-) -> bool:
-    """Tell from samples of a clip whether small tiles and reuse will save time.
-
-    Not with transparency: its colours are filled from further away than a tile's halo.
-    """
-    if alpha or isinstance(method, Interpolation):
-        return False
-    changed = compared = 0
-    whole = small = None
-    for frames in looks:
-        for before, now in pairwise(frames):
-            height, width = now.shape[:2]
-            small = small or small_plan(width, height, method)
-            whole = whole or frame_plan(width, height, method)
-            changed += len(list(_changed(small, before, now)))
-            compared += small.tiles
-    if not compared or small is None or whole is None:
-        return False
-    return changed / compared * small.computed_px / whole.computed_px < _WORTH_IT
-
-
-def _changed(plan: TilePlan, before: Rows | None, now: Rows) -> Iterable[tuple[Step, Step]]:
-    """Yield the tiles, (row, column), whose source differs."""
-    height, width = now.shape[:2]
-    for row in plan.rows:
-        down = slice(row.source.start, min(row.source.stop, height))
-        for column in plan.columns:
-            across = slice(column.source.start, min(column.source.stop, width))
-            if before is None or not np.array_equal(before[down, across], now[down, across]):
-                yield row, column
-
-
 @dataclass(frozen=True, kw_only=True)
 class Enlarging:
     """How frames are enlarged."""
@@ -126,14 +86,18 @@ class Enlarging:
     width: int
     height: int
     options: Options
-    tiled: bool
-    """Whether in small tiles, so that still ones can be taken over."""
+    reach_px: int | None = None
+    """How far a network looks, in source pixels; None where that is not known."""
     reuse: bool = True
     """False computes all of every frame anew; the result is the same."""
 
     def start(self, cancel: CancelCheck | None = None) -> Callable[[Rows], Rows]:
-        """Return a function of one frame after the other, (H, W, 3 or 4) each way."""
-        run = _Tiled(self, cancel) if self.tiled else _Whole(self, cancel)
+        """Return a function of one frame after the other, (H, W, 3 or 4) each way.
+
+        Neither what it is given nor what it returns may be written to.
+        """
+        run: Callable[[Rows], Rows]
+        run = _Networked(self, cancel) if isinstance(self.method, Network) else _Plain(self, cancel)
         last: tuple[Rows, Rows] | None = None
 
         def enlarge(samples: Rows) -> Rows:
@@ -145,88 +109,170 @@ class Enlarging:
         return enlarge
 
 
-class _Whole:
-    """Enlarges every frame as a picture of its own."""
+class _Plain:
+    """Enlarges every frame as a picture of its own, by interpolation."""
 
     def __init__(self, how: Enlarging, cancel: CancelCheck | None) -> None:
         self._how, self._cancel = how, cancel
-        self._plan: TilePlan | None = None
 
     def __call__(self, samples: Rows) -> Rows:
         how = self._how
-        if self._plan is None and isinstance(how.method, Network):
-            self._plan = frame_plan(samples.shape[1], samples.shape[0], how.method)
         return _enlarged(
-            samples,
-            how.method,
-            how.width,
-            how.height,
-            how.options,
-            plan=self._plan,
-            cancel=self._cancel,
+            samples, how.method, (how.height, how.width), how.options, cancel=self._cancel
         )
 
 
-class _Tiled:
-    """Enlarges what changed, tile by tile, into a picture that is kept."""
+class _Networked:
+    """Enlarges by a network's own factor what changed, then takes the whole to its size."""
 
     def __init__(self, how: Enlarging, cancel: CancelCheck | None) -> None:
-        assert isinstance(how.method, Network)  # noqa: S101 - `still_enough` says no to others
+        assert isinstance(how.method, Network)  # noqa: S101 - for the type checker
         self._how, self._network, self._cancel = how, how.method, cancel
-        self._before: Rows | None = None
-        self._canvas: Rows | None = None
+        self._options = Options(tta=how.options.tta)
+        self._last: tuple[Rows, Rows] | None = None
+        self._checked: set[tuple[int, int]] = set()
+        """Shapes of windows that gave what their tiles gave."""
+        luma = self._network.spec.channels is Channels.LUMA  # chroma is interpolated beside it
+        self._reach_px = None if luma else how.reach_px
 
     def __call__(self, samples: Rows) -> Rows:
+        how, scale = self._how, self._network.spec.scale
         height, width, planes = samples.shape
-        scale = self._network.spec.scale
-        plan = small_plan(width, height, self._network)
-        if self._canvas is None:
-            self._canvas = np.empty((height * scale, width * scale, planes), samples.dtype)
-        for row, column in _changed(plan, self._before, samples):
-            tile = samples[mirrored(row.source, height)][:, mirrored(column.source, width)]
-            self._put(self._canvas, np.ascontiguousarray(tile), row, column)
-        self._before = samples if self._how.reuse else None
-        if (height * scale, width * scale) == (self._how.height, self._how.width):
-            return self._canvas.copy()
+        size = (height * scale, width * scale)
+        plan = frame_plan(width, height, self._network)
+        if planes == _WITH_ALPHA:  # colours are filled from further away than a network looks
+            return _enlarged(
+                samples,
+                self._network,
+                (how.height, how.width),
+                how.options,
+                plan=plan,
+                cancel=self._cancel,
+            )
+        if self._last is None:
+            large = _enlarged(
+                samples, self._network, size, self._options, plan=plan, cancel=self._cancel
+            )
+        else:
+            large = self._partly(samples, plan)
+        self._last = (samples, large) if how.reuse else None
+        if (how.height, how.width) == size and not how.options.soften:
+            return large
         return _enlarged(
-            self._canvas,
+            large,
             Interpolation(kernel=LANCZOS),
-            self._how.width,
-            self._how.height,
-            replace(self._how.options, tta=False, soften=0.0),
+            (how.height, how.width),
+            replace(how.options, tta=False),
             cancel=self._cancel,
         )
 
-    def _put(self, canvas: Rows, tile: Rows, row: Step, column: Step) -> None:
+    def _partly(self, samples: Rows, plan: TilePlan) -> Rows:
+        """Enlarge what changed since the last frame, the rest being as it was."""
+        assert self._last is not None  # noqa: S101 - for the type checker
+        before, last = self._last
+        changed = changed_pixels(before, samples)
+        large = last.copy()
+        todo: list[tuple[_Tile, Window]] = []
+        for steps in product(plan.rows, plan.columns):
+            tile = _Tile.of(samples, changed, steps)
+            if tile.changed.any():
+                todo += ((tile, part) for part in self._parts(tile))
+        # an engine prepares itself anew whenever the shape is another
+        for tile, part in sorted(todo, key=lambda one: _shape(one[1])):
+            place = part.wanted.moved(*tile.corner).scaled(self._network.spec.scale)
+            large[place.slices] = self._result(tile, part)
+        return large
+
+    def _parts(self, tile: _Tile) -> list[Window]:
+        """Return what to compute of a tile."""
+        whole = [tile.whole]
+        if self._reach_px is None:
+            return whole
+        parts = windows(tile.changed, tile.inner, reach_px=self._reach_px)
+        if sum(part.source.area_px for part in parts) >= tile.whole.source.area_px:
+            return whole
+        new = {_shape(part): part for part in parts if _shape(part) not in self._checked}
+        if new and len(self._checked) < _SHAPES_CHECKED and not self._same(tile, new.values()):
+            self._reach_px = None
+            return whole
+        self._checked.update(new)
+        return parts
+
+    def _same(self, tile: _Tile, parts: Iterable[Window]) -> bool:
+        """Tell whether windows give what the tile they are of gives."""
+        levels = self._result(tile, tile.whole)
+        for part in parts:
+            there = part.wanted.seen_from(tile.inner).scaled(self._network.spec.scale)
+            if not np.array_equal(self._result(tile, part), levels[there.slices]):
+                return False
+        return True
+
+    def _result(self, tile: _Tile, window: Window) -> Rows:
+        """Enlarge a window as the tile would be, and return what is wanted of it."""
+        check_cancelled(self._cancel)
         scale = self._network.spec.scale
-        height, width = tile.shape[:2]
+        source = np.ascontiguousarray(tile.samples[window.source.slices])
+        height, width = source.shape[:2]
+        alone = TilePlan(
+            rows=(Step(source=Span(0, height), inner=Span(0, height)),),
+            columns=(Step(source=Span(0, width), inner=Span(0, width)),),
+        )
         large = _enlarged(
-            tile,
+            source,
             self._network,
-            width * scale,
-            height * scale,
-            self._how.options,
+            (height * scale, width * scale),
+            self._options,
+            plan=alone,
             cancel=self._cancel,
         )
-        target = tuple(_slice(span.scaled(scale)) for span in (row.inner, column.inner))
-        canvas[target] = large[tuple(_slice(step.crop.scaled(scale)) for step in (row, column))]
+        return large[window.wanted.seen_from(window.source).scaled(scale).slices]
 
 
-def _slice(span: Span) -> slice:
-    return slice(span.start, span.stop)
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """A tile of a frame, and where it changed."""
+
+    samples: Rows
+    changed: NDArray[np.bool_]
+    inner: Box
+    """What its result is used for."""
+    corner: tuple[int, int]
+    """Where it begins in the frame: row, column."""
+
+    @classmethod
+    def of(cls, samples: Rows, changed: NDArray[np.bool_], steps: tuple[Step, Step]) -> _Tile:
+        down, across = (
+            mirrored(step.source, length) for step, length in zip(steps, changed.shape, strict=True)
+        )
+        return cls(
+            samples=samples[down][:, across],
+            changed=changed[down][:, across],
+            inner=Box(*(step.crop for step in steps)),
+            corner=(steps[0].source.start, steps[1].source.start),
+        )
+
+    @property
+    def whole(self) -> Window:
+        """All of it."""
+        tile = Box(*(Span(0, length) for length in self.changed.shape))
+        return Window(source=tile, wanted=self.inner)
+
+
+def _shape(window: Window) -> tuple[int, int]:
+    return window.source.rows.length, window.source.columns.length
 
 
 def _enlarged(
     samples: Rows,
     method: Network | Interpolation,
-    width: int,
-    height: int,
+    size: tuple[int, int],
     options: Options,
     *,
     plan: TilePlan | None = None,
     cancel: CancelCheck | None,
 ) -> Rows:
     picture = Picture.from_rows(samples, alpha=samples.shape[2] == 4)  # noqa: PLR2004
+    height, width = size
     return enlarge_picture(
         picture, method, width=width, height=height, options=options, plan=plan, cancel=cancel
     ).rows()

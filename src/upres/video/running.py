@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from upres.engines import engine
+from upres.models.reach import reach_px
 from upres.storage.cache import NetworkUse
 from upres.upscale.upscaler import Interpolation, Network
 
@@ -26,3 +27,13 @@ def network_use(
         precision=precision,
         tile_memory_bytes=method.tile_memory_bytes,
     )
+
+
+def network_reach_px(
+    workbench: Workbench, method: Network | Interpolation, *, runtime: Runtime
+) -> int | None:
+    """Return how far what computes the frames looks, in source pixels; None: not known."""
+    if isinstance(method, Interpolation):
+        return None
+    with workbench.graph(method.spec, runtime=runtime) as path:
+        return reach_px(path) if path.suffix == ".onnx" else None

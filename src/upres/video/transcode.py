@@ -20,7 +20,7 @@ from upres.video.assembling import Assembly
 from upres.video.beside import streams_beside
 from upres.video.clip import Stretch, look_at
 from upres.video.codecs import Codec, choose_encoding
-from upres.video.enlarging import GEOMETRY, Enlarging, calm, still_enough
+from upres.video.enlarging import GEOMETRY, Enlarging, calm
 from upres.video.frames import Damage, OnDamage
 from upres.video.making import Making, Progress, Task
 from upres.video.work import Segment, WorkFolder
@@ -175,26 +175,26 @@ class Transcode:
         method: Network | Interpolation,
         *,
         network: NetworkUse | None,
+        reach_px: int | None = None,
         resume: bool = False,
         progress: Callable[[Progress], None] | None = None,
         cancel: CancelCheck | None = None,
     ) -> Outcome:
         """Make the result, from where an earlier run ended if there was one and `resume` says so.
 
-        `network` tells what `method` is, None for an interpolation. Finished segments stay on the
+        `network` tells what `method` is, None for an interpolation; `reach_px` how far it looks,
+        without which less can be reused. Finished segments stay on the
         disk whatever happens. Raises UnreadableVideo, Cancelled, DiskFull, OutputNotWritable,
         EncodingFailed, EngineFailed.
         """
         started = time.monotonic()
-        tiled = still_enough(self.clip.looks, calm(method), alpha=self.clip.alpha)
-        key = self._key(network, method)
-        with self.work.held(key, {"tiled": tiled}, resume=resume) as decisions:
+        with self.work.held(self._key(network, method), resume=resume):
             enlarging = Enlarging(
                 method=calm(method),
                 width=self.look.width,
                 height=self.look.height,
                 options=self.options.picture,
-                tiled=bool(decisions["tiled"]),
+                reach_px=reach_px,
                 reuse=self.options.reuse,
             )
             making = Making(self._task, self.work, enlarging, progress)

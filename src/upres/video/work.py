@@ -1,6 +1,6 @@
 """The folder where finished segments of a result wait: what a run that was killed left, is kept.
 
-OUT.upres/plan.json       the key of input and options, and what was decided at the start
+OUT.upres/plan.json       the key of input and options
 OUT.upres/000000.mkv      a finished segment: video alone, beginning with a key frame
 OUT.upres/000000.json     its record, written after it: only with one does a segment count
 """
@@ -58,14 +58,12 @@ class WorkFolder:
         return self.folder.is_dir()
 
     @contextmanager
-    def held(
-        self, key: str, decisions: Mapping[str, Any], *, resume: bool
-    ) -> Iterator[dict[str, Any]]:
-        """Keep the folder for one run while the block runs, and give the decisions in force.
+    def held(self, key: str, *, resume: bool) -> Iterator[None]:
+        """Keep the folder for one run while the block runs.
 
-        They are those of an earlier run where this one goes on with it. A block that fails leaves
-        the folder only where a segment is finished. Raises OutputNotWritable where there is other,
-        or unasked-for, work.
+        `key` is that of input and options; a run goes on with work of the same alone. A block that
+        fails leaves the folder only where a segment is finished. Raises OutputNotWritable where
+        there is other, or unasked-for, work.
         """
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +72,8 @@ class WorkFolder:
             raise OutputNotWritable(self.output, f"{self.folder.name} has other files in it")
         try:
             with self._locked():
-                yield self._prepared(key, decisions, resume=resume)
+                self._prepare(key, resume=resume)
+                yield
         except BaseException:
             self._dropped_if_empty()
             raise
@@ -91,24 +90,23 @@ class WorkFolder:
         finally:
             lock.release()
 
-    def _prepared(self, key: str, decisions: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
+    def _prepare(self, key: str, *, resume: bool) -> None:
         if self.finished():
             if resume:
-                return self._taken_up(key)
+                self._check_same(key)
+                return
             raise OutputNotWritable(
                 self.output,
                 f"{self.folder.name} has an unfinished run; --resume continues it, "
                 "--overwrite begins anew",
             )
         with writing(self.folder):
-            self._write(_PLAN, {"key": key, "decisions": dict(decisions)})
-        return dict(decisions)
+            self._write(_PLAN, {"key": key})
 
-    def _taken_up(self, key: str) -> dict[str, Any]:
+    def _check_same(self, key: str) -> None:
         try:
             plan = json.loads((self.folder / _PLAN).read_text("utf-8"))
             same = plan["key"] == key
-            decisions: dict[str, Any] = plan["decisions"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OutputNotWritable(
                 self.output, f"{self.folder.name} cannot be read; --overwrite begins anew"
@@ -119,7 +117,6 @@ class WorkFolder:
                 f"{self.folder.name} is of another input, other options or other versions; "
                 "--overwrite begins anew",
             )
-        return decisions
 
     def finished(self) -> list[Segment]:
         """Return the segments that count, from the first on without a gap."""
