@@ -15,7 +15,7 @@ from proofs.record import SHARED
 
 from clips import ClipRecipe, packets, write_clip  # isort: skip - the line above finds it
 
-_WIDTH, _HEIGHT, _FRAMES, _ROUNDS = 1280, 720, 64, 2
+_WIDTH, _HEIGHT, _FRAMES, _ROUNDS = 1280, 720, 48, 2
 _PANE = (380, 210, 572, 322)
 """Left, top, width, height of what moves: a fifth of the picture, on no grid of ours."""
 _LEAST_RATIO = 3.0
