@@ -33,6 +33,7 @@ _SWSCALE: dict[int, Colorspace] = {
 """Matrices by their number in H.273; BT.470 BG and SMPTE 170M are the same one."""
 _SD_ROWS = 576
 """A clip that says no matrix is BT.601 up to this height and BT.709 above, as players take it."""
+_WRAPPED = {"rgb24", "rgba"}
 _FULL_CHROMA = (
     Interpolation.BICUBIC
     | Interpolation.FULL_CHR_H_INT
@@ -140,9 +141,11 @@ class Frames:
     def of(self, samples: Rows) -> VideoFrame:
         """Return a frame of samples (H, W, 3 or 4) of uint8 or uint16, full range."""
         names = {3: ("rgb24", "rgb48le"), 4: ("rgba", "rgba64le")}[samples.shape[2]]
-        frame = VideoFrame.from_ndarray(
-            np.ascontiguousarray(samples), format=names[samples.dtype == np.uint16]
-        )
+        format_ = names[samples.dtype == np.uint16]
+        held = np.ascontiguousarray(samples)
+        # without a copy where that is possible: of 4K pictures it costs as much as converting them
+        wrap = VideoFrame.from_numpy_buffer if format_ in _WRAPPED else VideoFrame.from_ndarray
+        frame = wrap(held, format=format_)
         made = self._reformatter.reformat(
             frame,
             format=self._pixel_format,
