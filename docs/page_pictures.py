@@ -30,6 +30,7 @@ KEPT = (
     ("done", "en", "light", 1440),
     ("done", "zh-CN", "dark", 768),
     ("empty", "en", "light", 360),
+    ("running", "en", "light", 1440),
     ("running", "en", "dark", 360),
     ("tried", "en", "dark", 1440),
     ("failed", "zh-CN", "light", 360),
@@ -38,9 +39,9 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "cat_original.png"
 SAMPLES = Path(__file__).parent.parent / "src" / "upres" / "web" / "static" / "samples"
 
 
-def large(number: int) -> bytes:
+def large(number: int, sides: tuple[int, int] = (1200, 800)) -> bytes:
     """Return a picture that takes a while, another one for each number."""
-    cat = Image.open(EXAMPLE).convert("RGB").resize((1200, 800), Image.Resampling.LANCZOS)
+    cat = Image.open(EXAMPLE).convert("RGB").resize(sides, Image.Resampling.LANCZOS)
     cat.putpixel((0, 0), (number, 0, 0))
     return saved(cat, "jpeg", quality=90)
 
@@ -69,13 +70,22 @@ def states(visit: Visit, number: int) -> Iterator[str]:
     page.select_option("#model", "auto")
     visit.pick(file(f"holiday-{number}.jpg", large(number), "image/jpeg"))
     page.click(".card:last-child .open")
-    visit.until("document.getElementById('bar').value > 0.05")
+    visit.until("document.getElementById('bar').value > 0.3")
+    page.wait_for_selector(".begun")
     yield "running"
     page.click("#cancel")
     page.wait_for_selector("#message:not([hidden])")
     page.click("summary")
     page.uncheck("#tta")
     page.keyboard.press("Escape")
+    page.select_option("#model", "lanczos")
+    page.check("input[name=size][value='4']", force=True)
+    visit.pick(file(f"wall-{number}.jpg", large(number, sides=(2400, 1600)), "image/jpeg"))
+    page.click(".card:last-child .open")
+    page.wait_for_selector("#whole", timeout=90_000)
+    yield "reduced"
+    page.select_option("#model", "auto")
+    page.check("input[name=size][value='3']", force=True)
     visit.pick({"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear Sir"})
     page.click(".card:last-child .open")
     page.wait_for_selector("#message:not([hidden]) h2")
