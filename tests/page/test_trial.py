@@ -73,6 +73,7 @@ def test_a_strength_where_models_take_one(
         for _ in range(10):
             page.keyboard.press("ArrowLeft")
         expect(said).to_have_text("50 %")
+        assert visit.violations() == []
         page.click("#again")
         visit.state("Photo, strength 50 %, ")
         expect(page.locator("#runs button").last).to_have_text("×3 auto 50 %")

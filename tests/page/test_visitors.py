@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import CAT, served, slow, small
-from picture_files import opened
+from browser import CAT, file, served, slow, small
+from picture_files import opened, saved, scene
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -159,6 +159,16 @@ def _states(visit: Visit) -> list[tuple[str, Callable[[], object]]]:
         page.click(".card:last-child .open")
         page.wait_for_selector("#cancel:not([hidden])")
 
+    def large() -> None:
+        page.select_option("#model", "bicubic")
+        page.check("input[value='4']", force=True)
+        repeated = scene(200, 250).repeat(8, axis=0).repeat(8, axis=1)
+        visit.pick(file("large.jpg", saved(repeated, "jpeg", quality=80), "image/jpeg"))
+        page.click(".card:last-child .open")
+        page.wait_for_selector("#whole")
+        page.select_option("#model", "auto")
+        page.check("input[value='3']", force=True)
+
     def pull() -> None:
         visit.until("document.querySelector('#model').options.length > 3")
         page.select_option("#model", "edsr")
@@ -169,10 +179,12 @@ def _states(visit: Visit) -> list[tuple[str, Callable[[], object]]]:
         ("model to fetch", pull),
         ("done", finished),
         ("difference", lambda: page.click("#difference")),
+        ("large", large),
         ("trial", trial),
         ("tried", tried),
         ("settings", settings),
         ("running", running),
+        ("partly done", lambda: page.wait_for_selector(".begun")),
         ("cancelled", cancelled),
         ("failed", failed),
     ]
