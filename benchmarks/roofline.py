@@ -6,10 +6,10 @@ import time
 from contextlib import ExitStack
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.arithmetic import operations_per_px
-from benchmarks.peaks import Arithmetic, operations_per_second, product
+from proofs.timing.peak import CHAINS, PRECISIONS, THREADS, chains
 from upres.config import Settings
 from upres.engines.tune import TILE_PX, candidates, sample_tile
 from upres.workbench import Workbench
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 BAR = "each network's share of this machine's measured peak in the same arithmetic (no bar)"
 _MODELS = ("fsrcnn", "espcn", "fast", "lite", "edsr")
 _SCALE = 3
-_THREADS = 2
 _ROUNDS = 5
 _TURN_S = 0.2
 """A network's turn lasts at least this long; in it, how many operations a second counts."""
@@ -33,10 +32,7 @@ def measure(seed: int) -> dict[str, Any]:
     workbench = Workbench(Settings.from_environment())
     with ExitStack() as stack:
         runs: dict[tuple[str, str], Callable[[], float]] = {
-            ("peak", kind): partial(
-                operations_per_second, product(kind, threads=_THREADS, seed=seed)
-            )
-            for kind in get_args(Arithmetic)
+            key: partial(_rate, run, operations * 1e9) for key, (run, operations) in chains(seed)
         }
         for spec in _here(workbench):
             runs |= dict(_networks(spec, workbench, stack))
@@ -44,10 +40,14 @@ def measure(seed: int) -> dict[str, Any]:
         for _ in range(_ROUNDS):
             for key, run in runs.items():
                 rates[key].append(run())
-    shares = {key: _share(each, rates["peak", key[1]]) for key, each in rates.items()}
+    peaks: dict[str, list[float]] = {
+        kind: [max(round_) for round_ in zip(*(rates[name, kind] for name in CHAINS), strict=True)]
+        for kind in PRECISIONS
+    }
+    shares = {key: _share(each, peaks[key[1]]) for key, each in rates.items()}
     return {
         "tile_px": TILE_PX,
-        "threads": _THREADS,
+        "threads": THREADS,
         "rows": [
             {
                 "network": name,
@@ -58,7 +58,7 @@ def measure(seed: int) -> dict[str, Any]:
             }
             for (name, arithmetic), each in rates.items()
         ],
-        "passed": len(rates) > len(get_args(Arithmetic)),  # something beside the peaks
+        "passed": len(rates) > len(peaks) * len(CHAINS),  # something beside the peaks
     }
 
 
@@ -82,7 +82,7 @@ def _networks(
     )
     for one in tried:
         session = stack.enter_context(
-            one.engine.open(one.path, spec, precision=one.precision, threads=_THREADS)
+            one.engine.open(one.path, spec, precision=one.precision, threads=THREADS)
         )
         session.run(tile)
         yield (spec.id, one.precision), partial(_rate, partial(session.run, tile), operations)

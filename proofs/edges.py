@@ -24,7 +24,9 @@ def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is rand
     workbench = Workbench(Settings.from_environment())
     results: dict[str, dict[str, float]] = {}
     for name in _MODELS:
-        network = workbench.network(workbench.catalogue.get(name, _SCALE), runtime=Runtime())
+        network = workbench.network(
+            workbench.catalogue.get(name, _SCALE), runtime=Runtime(exact=True)
+        )
         enlarge = network_function(network.spec, network.session)
         results[name] = {
             str(margin): float(np.mean([_edge_psnr(enlarge, truth, margin) for truth in _truths()]))

@@ -9,7 +9,7 @@ import sys
 
 from proofs.core import pull_models
 from proofs.record import ROOT, run_bars
-from proofs.timing import losses, peak, ratios, walls
+from proofs.timing import adaptive, losses, peak, ratios, walls
 
 FOLDER = ROOT / "proofs" / "speed"
 BARS = {
@@ -39,6 +39,18 @@ BARS = {
         "lite x3 and fast x3 in int8 at most 0.05 dB under their fp32 on Set5",
     ),
     "int8-peak": (peak.measure, "edsr x3 int8 reaches at least 80 % of the measured int8 peak"),
+    "adaptive-speed": (
+        adaptive.measure_speed,
+        "edsr x3 adaptive at least 3.5 times as fast as dnn_superres on Kodak24",
+    ),
+    "adaptive-kodak24": (
+        adaptive.measure_kodak24,
+        "edsr x3 adaptive at most 0.1 dB under fp32 on Kodak24; lite no picture more under exact",
+    ),
+    "adaptive-photos": (
+        adaptive.measure_photos,
+        "flat parts of photographs cost at most 0.1 dB; what they save (no bar)",
+    ),
     "start": (
         walls.measure_start,
         "from a process's start to its first tile: under 1.2 s cold, 0.7 s with caches",

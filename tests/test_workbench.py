@@ -140,8 +140,8 @@ def test_nearest_network_for_a_factor(settings: Settings, factor: float, scale: 
 def test_a_network_is_opened_once(settings: Settings, opened: list[tuple[str, str, int]]) -> None:
     """Whatever the factor that leads to it."""
     bench = Workbench(settings)
-    networks = {id(network(bench, "lite", factor=factor)) for factor in (2, 3, 4)}
-    assert len(networks) == 1
+    sessions = {id(network(bench, "lite", factor=factor).session) for factor in (2, 3, 4)}
+    assert len(sessions) == 1
     assert opened == [("lite-x3", "fp32", 1)]
 
 
@@ -338,3 +338,23 @@ def test_making_one_touches_nothing(settings: Settings) -> None:
     Workbench(settings)
     assert not settings.store.folder.exists()
     assert not settings.cache_folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "spared"),
+    [
+        (Runtime(), True),
+        (Runtime(exact=True), False),
+        (Runtime(precision="fp32"), False),
+        (Runtime(precision="int8"), False),
+    ],
+)
+def test_flat_parts_are_spared_where_auto_decides(
+    settings: Settings, opened: list[tuple[str, str, int]], runtime: Runtime, *, spared: bool
+) -> None:
+    """And only with models that say what is flat: `fast` is as cheap as interpolation."""
+    bench = Workbench(settings)
+    lite = bench.network(bench.catalogue.get("lite", 3), runtime=runtime)
+    assert lite.spares_flat is spared
+    assert not bench.network(bench.catalogue.get("fast", 3), runtime=runtime).spares_flat
+    assert len(opened) == 2

@@ -76,7 +76,7 @@ def measure_fast(_: int) -> dict[str, Any]:
 
 def _naive(clip: Path, output: Path, folder: Path) -> None:
     """Write every frame as PNG, enlarge the file, read the result, encode it."""
-    upscaler = upres.Upscaler.load("lite", scale=2)
+    upscaler = upres.Upscaler.load("lite", scale=2, exact=True)
     with av.open(str(clip)) as source, av.open(str(output), "w") as target:
         large: Any = None
         for number, frame in enumerate(source.decode(video=0)):

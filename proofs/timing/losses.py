@@ -35,11 +35,15 @@ def kodak24(first: int, last: int) -> Iterator[Pair]:
     Kept sizes are multiples of the factor.
     """
     for path in sorted((SHARED / "bench/Kodak24/HR").glob("*.png"))[first:last]:
-        height, width = (side // _SCALE for side in read_rgb(path).shape[:2])
-        truth = read_rgb(path)[: height * _SCALE, : width * _SCALE]
-        planes = resize(to_planes(truth), height=height, width=width, kernel=BICUBIC)
-        small = np.concatenate(list(quantized([planes], sample_max=255))).astype(np.uint8)
-        yield path.stem, small, truth
+        yield path.stem, *reduced(read_rgb(path))
+
+
+def reduced(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return a picture made three times smaller by bicubic, and what of it that came from."""
+    height, width = (side // _SCALE for side in picture.shape[:2])
+    truth = picture[: height * _SCALE, : width * _SCALE]
+    planes = resize(to_planes(truth), height=height, width=width, kernel=BICUBIC)
+    return np.concatenate(list(quantized([planes], sample_max=255))).astype(np.uint8), truth
 
 
 def _measure(

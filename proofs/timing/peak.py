@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ from upres.models.quantize import quantized_graph
 from upres.models.spec import Channels, ModelFile, ModelSpec
 from upres.workbench import Workbench
 
-_PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+CHAINS = {"peak 1x1": 1, "peak 3x3": 3}
+"""Name -> side of the kernels."""
+THREADS = 2
 _FEATURES, _LAYERS = 256, 16
 _SIDE_PX = 48
 _ROUNDS = 5
@@ -36,32 +39,38 @@ def measure(seed: int) -> dict[str, Any]:
     """Time plain multiplications of matrices, and EDSR x3, in turns; giga-operations a second."""
     workbench = Workbench(Settings.from_environment())
     edsr = workbench.catalogue.get("edsr", 3)
-    kinds = [("peak 1x1", 1), ("peak 3x3", 3)]
     openvino = engine("openvino")
-    runs: dict[str, tuple[Callable[[], Any], float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for precision in _PRECISIONS:
-            for name, kernel in kinds:
-                path, spec, operations = _graph(Path(folder), kernel, precision, seed)
-                session = openvino.open(path, spec, precision=precision, threads=2)
-                runs[f"{name} {precision}"] = (_runner(session, _tile(seed)), operations)
-            path = workbench.store.find(
-                edsr, format=wanted_file(openvino, edsr, precision=precision)
-            )
-            session = openvino.open(path, edsr, precision=precision, threads=2)
-            tile = sample_tile(edsr, side_px=96)
-            runs[f"edsr-x3 {precision}"] = (_runner(session, tile), _EDSR_GOP_PER_PX * 96 * 96)
+    runs: dict[tuple[str, Precision], tuple[Callable[[], Any], float]] = dict(chains(seed))
+    for precision in PRECISIONS:
+        path = workbench.store.find(edsr, format=wanted_file(openvino, edsr, precision=precision))
+        session = openvino.open(path, edsr, precision=precision, threads=THREADS)
+        tile = sample_tile(edsr, side_px=96)
+        runs[edsr.id, precision] = (_runner(session, tile), _EDSR_GOP_PER_PX * 96 * 96)
     rates = _rates(runs)
     medians = {name: statistics.median(each) for name, each in rates.items()}
-    peaks = {one: max(medians[f"{name} {one}"] for name, _ in kinds) for one in _PRECISIONS}
-    shares = {one: medians[f"edsr-x3 {one}"] / peaks[one] for one in _PRECISIONS}
+    peaks = {one: max(medians[name, one] for name in CHAINS) for one in PRECISIONS}
+    shares = {one: medians[edsr.id, one] / peaks[one] for one in PRECISIONS}
     return {
-        "giga-operations a second": rates,
-        "medians": medians,
+        "giga-operations a second": {" ".join(name): each for name, each in rates.items()},
+        "medians": {" ".join(name): each for name, each in medians.items()},
         "measured peaks": peaks,
         "edsr-x3's share of the peak": shares,
         "passed": shares["int8"] >= _SHARE,
     }
+
+
+def chains(seed: int) -> Iterator[tuple[tuple[str, Precision], tuple[Callable[[], Any], float]]]:
+    """Yield name and arithmetic of each chain of convolutions; what runs it, giga-operations of it.
+
+    The faster of a precision's two is what the machine can do at most.
+    """
+    openvino = engine("openvino")
+    with tempfile.TemporaryDirectory() as folder:
+        for precision in PRECISIONS:
+            for name, kernel in CHAINS.items():
+                path, spec, operations = _graph(Path(folder), kernel, precision, seed)
+                session = openvino.open(path, spec, precision=precision, threads=THREADS)
+                yield (name, precision), (_runner(session, _tile(seed)), operations)
 
 
 def _runner(session: Any, tile: NDArray[np.float32]) -> Callable[[], Any]:
@@ -72,8 +81,10 @@ def _tile(seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).random((1, 3, _SIDE_PX, _SIDE_PX), np.float32)
 
 
-def _rates(runs: dict[str, tuple[Callable[[], Any], float]]) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {name: [] for name in runs}
+def _rates(
+    runs: Mapping[tuple[str, Precision], tuple[Callable[[], Any], float]],
+) -> dict[tuple[str, Precision], list[float]]:
+    rates: dict[tuple[str, Precision], list[float]] = {name: [] for name in runs}
     for count in range(_ROUNDS + 1):
         for name, (run, operations) in runs.items():
             began_s = time.perf_counter()

@@ -35,7 +35,7 @@ import json, time
 import numpy as np
 import upres
 array = np.zeros((64, 64, 3), np.uint8)
-upres.Upscaler.load(MODEL)(array)
+upres.Upscaler.load(MODEL, exact=True)(array)
 print(json.dumps(time.clock_gettime(time.CLOCK_MONOTONIC)))
 """
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upres.condition.measure import Condition
     from upres.image.limits import Limits
     from upres.image.picture import Format, Header, Metadata, Rows
+    from upres.upscale.flat import Tally
     from upres.upscale.size import SizeRequest
     from upres.upscale.steps import TileSeen
     from upres.upscale.upscaler import CancelCheck, Interpolation, Network, ProgressCallback
@@ -128,11 +129,13 @@ class Enlargement(Undertaking):
         cancel: CancelCheck | None = None,
         tile_seen: TileSeen | None = None,
         rows_seen: Callable[[Rows], None] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """Enlarge the picture into a binary file object, frame by frame, band by band.
 
         `progress` is called with (tiles done, tiles in all), over all frames. `tile_seen` is shown
-        the first frame's tiles, `rows_seen` its rows as they are written. Raises
+        the first frame's tiles, `rows_seen` its rows as they are written; `tally` is told how much
+        was interpolated. Raises
         UnreadablePicture, Cancelled, EngineFailed, and an OSError of `target` as it is; what was
         written until then is no whole picture.
         """
@@ -157,6 +160,7 @@ class Enlargement(Undertaking):
                     progress=_of_all_frames(progress, frame=frame, frames=header.frames),
                     cancel=cancel,
                     tile_seen=tile_seen if frame == 0 else None,
+                    tally=tally,
                 ):
                     if rows_seen is not None and frame == 0:
                         rows_seen(enlarged)

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -47,11 +47,18 @@ class Runtime:
     """`auto`: the fastest within 0.05 dB of fp32 that `upres tune` found, or the usual one."""
     threads: int | None = None
     """None: every CPU that this process may use."""
+    exact: bool = False
+    """Have the network compute flat parts, too, which `auto`'s precision leaves to bicubic."""
 
     def __post_init__(self) -> None:
         whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
         if self.threads is not None and not (whole and self.threads >= 1):
             raise InvalidOption("threads", self.threads, "a whole number, 1 or more")
+
+
+def spares_flat(spec: ModelSpec, runtime: Runtime) -> bool:
+    """Tell whether flat parts of pictures are interpolated with a network that is run so."""
+    return spec.flat_below > 0 and runtime.precision == "auto" and not runtime.exact
 
 
 def check_clean(clean: float | None) -> None:
@@ -129,6 +136,10 @@ class Workbench:
 
     def network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
         """Return a network ready to run, opened now or before."""
+        network = self._network(spec, runtime=runtime)
+        return replace(network, spares_flat=True) if spares_flat(spec, runtime) else network
+
+    def _network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
         name, precision, threads = self.choice(spec, runtime=runtime)
         key = (spec.id, name, precision, threads)
         with self._lock:

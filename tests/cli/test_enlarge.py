@@ -294,3 +294,41 @@ def test_standard_output_that_takes_nothing(
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 1
+
+
+class TestFlatParts:
+    """What is flat is interpolated with `auto`, and the user is told."""
+
+    @pytest.fixture
+    def half(self, tmp_path: Path, write_picture: Write) -> Path:
+        """Return a picture whose left half is flat."""
+        pixels = np.full((96, 128, 3), 90, np.uint8)
+        pixels[:, 64:] = np.random.default_rng(0).integers(0, 256, (96, 64, 3))
+        return write_picture(tmp_path / "half.png", pixels)
+
+    @pytest.mark.parametrize(
+        ("words", "spared"),
+        [((), True), (("--exact",), False), (("--precision", "fp32"), False)],
+    )
+    def test_json_tells_the_share(
+        self,
+        run: Run,
+        half: Path,
+        capsys: pytest.CaptureFixture[str],
+        words: tuple[str, ...],
+        *,
+        spared: bool,
+    ) -> None:
+        """`--precision fp32` stays exact without another word."""
+        assert run("enlarge", half, "--json", *words) == 0
+        share = json.loads(capsys.readouterr().out)["interpolated"]
+        assert (0.3 < share < 0.5) if spared else share == 0
+
+    def test_people_are_told(
+        self, run: Run, half: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """On the result's line, where there is something to tell."""
+        assert run("enlarge", half) == 0
+        assert "flat, so bicubic: 3" in capsys.readouterr().err
+        assert run("enlarge", half, "--exact", "--overwrite") == 0
+        assert "flat" not in capsys.readouterr().err

@@ -78,6 +78,7 @@ def test_what_ran_is_told(service: Service) -> None:
     assert len({job.ran for job in told}) == 1
     ran = json.loads(told[0].ran or "null")
     assert 0 < ran.pop("seconds") < 60
+    assert 0 <= ran.pop("interpolated") < 1
     assert ran == {
         "model": spec.name,
         "scale": spec.scale,
@@ -389,3 +390,17 @@ def test_progress_is_written(service: Service, monkeypatch: pytest.MonkeyPatch) 
     assert run_job(service, claimed(service)) is Ending.DONE
     assert seen
     assert service.table.get(job.id).total_tiles == seen[-1][1]
+
+
+def test_what_was_flat_is_told(service: Service) -> None:
+    """Also of a job that gets the same result; who asks for exact has another result."""
+    picture = saved(Image.new("RGB", (70, 60), (30, 80, 120)), "PNG")
+    flat = accepted(service, picture, JobOptions(model="lite", format="png"))
+    exact = accepted(service, picture, JobOptions(model="lite", format="png", exact=True))
+    assert flat.content_key != exact.content_key
+    for _ in range(2):
+        assert run_job(service, claimed(service)) is Ending.DONE
+    again = accepted(service, picture, JobOptions(model="lite", format="png"))
+    assert again.state is State.DONE
+    told = [json.loads(service.table.get(job.id).ran or "") for job in (flat, again, exact)]
+    assert [ran["interpolated"] for ran in told] == [1, 1, 0]

@@ -67,6 +67,10 @@ OTHERS: dict[str, Callable[[], str]] = {
     "engine": lambda: key(network=replace(USE, engine="onnxruntime")),
     "engine's version": lambda: key(network=replace(USE, engine_version="2026.4.2")),
     "precision": lambda: key(network=replace(USE, precision="bf16")),
+    "flat parts": lambda: key(network=replace(USE, spares_flat=True)),
+    "what is flat": lambda: key(
+        network=replace(USE, spares_flat=True, model=replace(MODEL, flat_below=9.0))
+    ),
     "tile memory": lambda: key(network=replace(USE, tile_memory_bytes=1)),
 }
 
@@ -88,6 +92,15 @@ def test_each_constant_changes_the_key(
     before = key()
     monkeypatch.setattr(cache, name, value)
     assert key() != before
+
+
+def test_what_is_flat_counts_where_it_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results that the network computed alone are not those of another rule."""
+    spared = replace(USE, spares_flat=True)
+    before = key(), key(network=spared)
+    monkeypatch.setattr(cache, "FLAT_VERSION", 9)
+    assert key() == before[0] == of_model(flat_below=9.0)
+    assert key(network=spared) != before[1]
 
 
 def test_an_int8_key_follows_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,7 +181,7 @@ def speed(**options: Any) -> None:
     traits = compare(
         chosen,
         workbench=workbench,
-        runtime=Runtime(threads=options["threads"]),
+        runtime=Runtime(threads=options["threads"], exact=True),
         folders=options["data"],
         limit=options["limit"],
         tell=complain,

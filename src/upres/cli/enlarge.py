@@ -23,6 +23,7 @@ from upres.errors import InvalidOption, OutOfMemory, OutputNotWritable, UpresErr
 from upres.image.files import complete_output, read_input, standard_output
 from upres.image.picture import Format
 from upres.library import Upscaler
+from upres.upscale.flat import Tally
 from upres.upscale.size import SizeRequest
 from upres.upscale.upscaler import Interpolation, Options
 from upres.workbench import Runtime, Workbench
@@ -38,6 +39,17 @@ class _Output:
     json: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What is told of a result, beside its size."""
+
+    model: str
+    choice: Choice | None
+    interpolated: float
+    """Share of the picture that was flat enough, 0 to 1."""
+    seconds: float
+
+
 @click.command(name="enlarge", short_help="Enlarge pictures.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", metavar="FILE|DIR", help="Where to; `-` is standard output.")
@@ -51,6 +63,7 @@ class _Output:
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto")
+@click.option("--exact", is_flag=True, help="Interpolate no flat parts: the network does all.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU allowed.")
 @click.option("--format", "format_", type=click.Choice(get_args(Format)), help="As the input.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True)
@@ -104,6 +117,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
             engine=options["engine"],
             precision=options["precision"],
             threads=options["threads"],
+            exact=options["exact"],
         ),
     )
     return _run_all(jobs, upscaler, output, existing=existing)
@@ -154,17 +168,22 @@ def _run_one(
     delivery = Delivery(
         format=target.format, quality=output.quality, strip_metadata=output.strip_metadata
     )
+    tally = Tally()
     with progress_bar(job.name) as report, _opened(target) as file:
         enlargement.write(
-            file, method, delivery=delivery, options=upscaler.options, progress=report
+            file, method, delivery=delivery, options=upscaler.options, progress=report, tally=tally
         )
     for warning in enlargement.warnings:
         complain(f"warning: {job.name}: {warning}")
     if target.path is None:
         return
-    model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id
-    seconds = time.perf_counter() - started
-    _tell(enlargement, target, model, choice=choice, seconds=seconds, output=output)
+    done = _Done(
+        model=method.kernel.name if isinstance(method, Interpolation) else method.spec.id,
+        choice=choice,
+        interpolated=tally.share,
+        seconds=time.perf_counter() - started,
+    )
+    _tell(enlargement, target, done, output=output)
 
 
 def _opened(target: Target) -> AbstractContextManager[BinaryIO]:
@@ -177,28 +196,31 @@ def _opened(target: Target) -> AbstractContextManager[BinaryIO]:
 def _tell(
     enlargement: Enlargement,
     target: Target,
-    model: str,
+    done: _Done,
     *,
-    choice: Choice | None,
-    seconds: float,
     output: _Output,
 ) -> None:
     """Say what was written: a line for people, or an object for programs."""
     width, height = enlargement.width, enlargement.height
     if not output.json:
-        words = [shown(target.path), f"{width}x{height}", model, f"{seconds:.1f} s"]
-        click.echo("  ".join(words + ([choice.reason] if choice else [])), err=True)
+        words = [shown(target.path), f"{width}x{height}", done.model, f"{done.seconds:.1f} s"]
+        if done.choice is not None:
+            words.append(done.choice.reason)
+        if done.interpolated:
+            words.append(f"flat, so bicubic: {done.interpolated:.0%}")
+        click.echo("  ".join(words), err=True)
         return
     fields: dict[str, object] = {
         "input": str(target.source),
         "output": str(target.path),
         "width": width,
         "height": height,
-        "model": model,
-        "seconds": round(seconds, 3),
+        "model": done.model,
+        "seconds": round(done.seconds, 3),
+        "interpolated": round(done.interpolated, 3),
     }
-    if choice is not None:
-        fields |= {"clean": choice.clean, "reason": choice.reason}
+    if done.choice is not None:
+        fields |= {"clean": done.choice.clean, "reason": done.choice.reason}
     if enlargement.header.frames > 1:
         fields["frames"] = enlargement.header.frames
     if enlargement.warnings:

@@ -86,7 +86,10 @@ def command(source: str, output: str, **options: Any) -> int:
         size=size,
         options=Options(tta=options["tta"], soften=options["soften"]),
         runtime=Runtime(
-            engine=options["engine"], precision=options["precision"], threads=options["threads"]
+            engine=options["engine"],
+            precision=options["precision"],
+            threads=options["threads"],
+            exact=True,  # what is flat changes from frame to frame, and must not be seen to
         ),
     )
     try:

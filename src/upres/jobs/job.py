@@ -97,6 +97,8 @@ class JobOptions:
     """Strength from 0, `lite`, to 1, `photo`; None leaves it to the model's name."""
     tta: bool = False
     soften: float = 0.0
+    exact: bool = False
+    """Interpolate nothing that a network could compute."""
     format: Format | None = None
     """None: the source's, where it can be written."""
     quality: int = 95
@@ -116,7 +118,7 @@ class JobOptions:
             raise InvalidOption("format", self.format, f"one of {', '.join(FORMATS)}")
         if isinstance(self.quality, bool) or self.quality not in _QUALITIES:
             raise InvalidOption("quality", self.quality, "a whole number from 1 to 100")
-        for name in ("tta", "keep_metadata"):
+        for name in ("tta", "exact", "keep_metadata"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidOption(name.replace("_", " "), getattr(self, name), "true or false")
 
@@ -147,6 +149,8 @@ class JobOptions:
                 values[name] = float(values[name])
         if values["clean"] is None:
             del values["clean"]  # as it was before there were strengths: results stay found
+        if not values["exact"]:
+            del values["exact"]  # the same
         values["quality"] = int(values["quality"])
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
@@ -204,6 +208,8 @@ class Ran:
     """The strength from 0, `lite`, to 1, `photo`, asked for or chosen; None where there is none."""
     seconds: float
     """From the claim to the written file."""
+    interpolated: float = 0.0
+    """Share of the picture, 0 to 1, that was flat and left to bicubic interpolation."""
 
     def canonical(self) -> str:
         """Return it as JSON, as the table keeps it."""

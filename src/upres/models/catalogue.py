@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,7 @@ def _checked(spec: ModelSpec) -> ModelSpec:
         "value_max": isinstance(spec.value_max, float | int) and spec.value_max > 0,
         "halo_px": _whole(spec.halo_px) and 0 <= spec.halo_px <= _MAX_HALO_PX,
         "working_bytes_per_px": _whole(spec.working_bytes_per_px) and spec.working_bytes_per_px > 0,
+        "flat_below": isinstance(spec.flat_below, float | int) and 0 <= spec.flat_below < inf,
         "file.name": isinstance(spec.file.name, str)
         and bool(_PLAIN_FILE.fullmatch(spec.file.name)),
         "file.bytes": _whole(spec.file.bytes) and spec.file.bytes > 0,

@@ -77,6 +77,8 @@ class ModelSpec:
     """Name of the ONNX file made from `file` on this machine, where `file` is a GraphDef."""
     mean: tuple[float, ...] = ()
     """Per-channel mean that a GraphDef leaves to its caller; folded into the ONNX graph."""
+    flat_below: float = 0.0
+    """Detail (mean square, levels of 255) of the parts that bicubic does as well; 0: of none."""
     parameters: int | None = None
     summary: str = ""
 

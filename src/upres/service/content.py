@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upres.condition.choice import rule_version
 from upres.engines import engine
 from upres.models.catalogue import AUTO_MODEL, CLEAN_MODEL
 from upres.storage.cache import NetworkUse, result_key
+from upres.workbench import spares_flat
 
 if TYPE_CHECKING:
     from upres.jobs.job import JobOptions
@@ -27,9 +29,16 @@ def content_key(
     if service.workbench.measures(options.model, options.clean):
         rule = _rule(service)
     if spec is not None:
-        name, precision, _ = service.workbench.choice(spec, runtime=service.runtime)
+        runtime = replace(service.runtime, exact=options.exact)
+        name, precision, _ = service.workbench.choice(spec, runtime=runtime)
         version = engine(name).version()
-        network = NetworkUse(model=spec, engine=name, engine_version=version, precision=precision)
+        network = NetworkUse(
+            model=spec,
+            engine=name,
+            engine_version=version,
+            precision=precision,
+            spares_flat=spares_flat(spec, runtime),
+        )
     return result_key(source_key, options=options.canonical(), network=network, rule=rule)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from upres.condition.choice import choose
@@ -19,6 +19,7 @@ from upres.sandbox.decoder import opened
 from upres.service.content import content_key
 from upres.service.log import logger
 from upres.service.preview import TileWriter
+from upres.upscale.flat import Tally
 from upres.upscale.upscaler import Network
 
 if TYPE_CHECKING:
@@ -80,9 +81,8 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
         )
         delivery = _delivery(job.options)
         enlargement.check_format(delivery.format)
-        method = service.workbench.method(
-            job.options.model, factor=enlargement.factor, clean=clean, runtime=service.runtime
-        )
+        method = _method(service, job.options, factor=enlargement.factor, clean=clean)
+        tally = Tally()
         icc = decoder.metadata.icc
         smaller = _smaller(enlargement)
         with (
@@ -96,6 +96,7 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
                 options=job.options.options,
                 progress=pulse.progress,
                 cancel=pulse.stopped,
+                tally=tally,
                 tile_seen=tiles.tile,
                 rows_seen=None if smaller is None else smaller.add,
             )
@@ -107,8 +108,15 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
         height=enlargement.height,
         content_key=_key(service, claim, factor=enlargement.factor),
         choice=choice,
-        ran=_ran(job.options, method, clean=clean, seconds=time.monotonic() - began),
+        ran=_ran(job.options, method, clean, tally, seconds=time.monotonic() - began),
     )
+
+
+def _method(
+    service: Service, options: JobOptions, *, factor: float, clean: float | None
+) -> Network | Interpolation:
+    runtime = replace(service.runtime, exact=options.exact)
+    return service.workbench.method(options.model, factor=factor, clean=clean, runtime=runtime)
 
 
 def _tiles(
@@ -177,7 +185,12 @@ def _key(service: Service, claim: Claim, *, factor: float) -> str:
 
 
 def _ran(
-    options: JobOptions, method: Network | Interpolation, *, clean: float | None, seconds: float
+    options: JobOptions,
+    method: Network | Interpolation,
+    clean: float | None,
+    tally: Tally,
+    *,
+    seconds: float,
 ) -> Ran:
     network = method if isinstance(method, Network) else None
     return Ran(
@@ -186,5 +199,6 @@ def _ran(
         engine=None if network is None else network.engine,
         precision=None if network is None else network.precision,
         clean=clean,
+        interpolated=round(tally.share, 3),
         seconds=round(seconds, 3),
     )

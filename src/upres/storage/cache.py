@@ -11,6 +11,7 @@ What is in it, because the bytes depend on it:
 - the engine, its version and its arithmetic: results differ by a level in rare pixels (lite x3 on
   noise: 1 in 45,000 samples between OpenVINO and ONNX Runtime); for int8 the quantizer's version
   and the table of ranges, too;
+- whether flat parts are interpolated: FLAT_VERSION, and the model's limit of what is flat;
 - where tiles lie: a pixel near a border may be a level off. The numbers that the plan follows from
   are in the key, and GEOMETRY_VERSION stands for the rule that makes a plan of them;
 - the versions of the libraries that decode, resample and encode;
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from upres.image.vips import libvips
 from upres.models.calibration import calibration_of
+from upres.upscale.flat import FLAT_VERSION
 from upres.upscale.tiles import TILE_SIDES_PX
 from upres.upscale.upscaler import Network
 
@@ -58,6 +60,8 @@ class NetworkUse:
     precision: str
     """`fp32`, `bf16` or `int8`: the one chosen, never `auto`."""
     tile_memory_bytes: int = Network.tile_memory_bytes
+    spares_flat: bool = False
+    """Whether flat parts are interpolated."""
 
 
 def result_key(
@@ -91,7 +95,9 @@ def result_key(
 
 def _network(use: NetworkUse) -> dict[str, Any]:
     model = use.model
+    flat = {"flat": [FLAT_VERSION, model.flat_below]} if use.spares_flat else {}
     return {
+        **flat,
         "file": model.file.sha256,
         "scale": model.scale,
         "channels": model.channels.value,

@@ -7,7 +7,7 @@ holds a whole enlarged picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from upres.errors import Cancelled
 from upres.image.picture import Layout, Rows, Samples
 from upres.models.spec import Channels
 from upres.upscale.alpha import neighbour_range, over_white, premultiply, split_alpha
+from upres.upscale.flat import MARGIN_PX, Piece, Sparing
+from upres.upscale.mixing import interpolated, mix_planes
 from upres.upscale.resample import BICUBIC, Band, portions, resize
 from upres.upscale.rows import RowReader
-from upres.upscale.tiles import Span, Step, TilePlan, mirrored
+from upres.upscale.tiles import Span, TilePlan, mirrored, needed_rows
 
 if TYPE_CHECKING:
     from upres.engines.base import Session
@@ -119,19 +121,25 @@ def tiled_bands(
     scale: int,
     tile_done: Callable[[], None],
     tile_seen: TileSeen | None = None,
+    sparing: Sparing | None = None,
 ) -> Iterator[Band]:
     """Enlarge a picture tile by tile; yields bands that are the caller's.
 
     `rows` bring the picture from the top in bands of any heights; what one row of tiles needs is
     held, and its result. Colours come out multiplied by alpha where there is one. `tile_done` is
     called after every tile, twice where there is alpha, and may raise to stop; `tile_seen` is shown
-    every tile.
+    every tile. `sparing` leaves flat parts to interpolation, never where there is alpha.
     """
+    if layout.alpha:
+        sparing = None
     reader = RowReader(rows)
     tallest = max(step.inner.length for step in plan.rows)
     held = np.empty((layout.planes, tallest * scale, layout.width * scale), np.float32)
-    for row, span in zip(plan.rows, needed_rows(plan.rows, layout.height), strict=True):
-        lines = reader.read(span)[mirrored(row.source, layout.height) - span.start]
+    spans = needed_rows(plan.rows, layout.height, margin_px=MARGIN_PX if sparing else 0)
+    for row, span in zip(plan.rows, spans, strict=True):
+        read = reader.read(span)
+        lines = read[mirrored(row.source, layout.height) - span.start]
+        flats = sparing.along(read, first_row=span.start, row=row) if sparing else None
         band = held[:, : row.inner.length * scale]
         for column in plan.columns:
             tile = lines[:, mirrored(column.source, layout.width)]
@@ -141,8 +149,8 @@ def tiled_bands(
             if layout.alpha:
                 _enlarge_seen(tile, function, target, crop, tile_done)
             else:
-                # an enlarged tile gets no name: it would live on beside the next one
-                target[...] = _cropped(function(to_planes(tile)), crop, scale)
+                pieces = flats.pieces(column) if flats else None
+                _enlarge_opaque(to_planes(tile), function, target, crop, pieces)
                 tile_done()
             if tile_seen is not None:
                 tile_seen(row.inner, column.inner, np.moveaxis(target, 0, -1))
@@ -150,18 +158,23 @@ def tiled_bands(
             yield band[:, start:stop].copy()
 
 
-def needed_rows(steps: Sequence[Step], height: int) -> list[Span]:
-    """Return for each row of tiles the source rows it and the rows of tiles below it start from.
-
-    The mirror past the lower edge of a low picture may reach back above what its tiles start with.
-    """
-    spans: list[Span] = []
-    first = height
-    for step in reversed(steps):
-        read = mirrored(step.source, height)
-        first = min(first, int(read.min()))
-        spans.append(Span(first, int(read.max()) + 1))
-    return spans[::-1]
+def _enlarge_opaque(
+    planes: Band,
+    function: TileFunction,
+    target: Band,
+    crop: tuple[Span, Span],
+    pieces: Iterable[Piece] | None,
+) -> None:
+    """Fill `target` with a tile: all of it the network's, or pieces among interpolation."""
+    scale = target.shape[1] // crop[0].length
+    if pieces is None:
+        # an enlarged tile gets no name: it would live on beside the next one
+        target[...] = _cropped(function(planes), crop, scale)
+        return
+    target[...] = interpolated(planes, crop, scale=scale)
+    for piece in pieces:
+        part = function(np.ascontiguousarray(planes[:, *piece.source]))[:, *piece.crop]
+        mix_planes(target[:, *piece.target], part, piece.weights)
 
 
 def _enlarge_seen(

@@ -8,6 +8,7 @@ picture and its edges, and only borders between tiles need a halo.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -162,3 +163,19 @@ def mirrored(span: Span, length: int) -> NDArray[np.intp]:
     """
     index = np.arange(span.start, span.stop) % (2 * length)
     return np.where(index < length, index, 2 * length - 1 - index)
+
+
+def needed_rows(steps: Sequence[Step], height: int, *, margin_px: int = 0) -> list[Span]:
+    """Return for each row of tiles the source rows it and the rows of tiles below it start from.
+
+    The mirror past the lower edge of a low picture may reach back above what its tiles start with.
+    With a margin there are so many more rows around what the tiles answer for, as far as there are.
+    """
+    spans: list[Span] = []
+    first = height
+    for step in reversed(steps):
+        read = mirrored(step.source, height)
+        first = min(first, int(read.min()), max(step.inner.start - margin_px, 0))
+        last = max(int(read.max()) + 1, min(step.inner.stop + margin_px, height))
+        spans.append(Span(first, last))
+    return spans[::-1]

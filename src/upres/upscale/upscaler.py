@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from upres.errors import InvalidOption
 from upres.image.picture import Layout, Picture, Rows
 from upres.upscale.alpha import straight_bands
+from upres.upscale.flat import Sparing, Tally
 from upres.upscale.levels import fits, level_rows
 from upres.upscale.resample import LANCZOS, Band, resize_bands
 from upres.upscale.rows import checked_rows, forked
@@ -71,6 +72,8 @@ class Network:
     engine: str | None = None
     precision: Precision | None = None
     """What runs it, where that was chosen; nothing here depends on it."""
+    spares_flat: bool = False
+    """Leave to bicubic interpolation what is too flat for the network to show."""
 
     def plan(
         self,
@@ -114,15 +117,17 @@ def enlarge_rows(
     cancel: CancelCheck | None = None,
     tile_seen: TileSeen | None = None,
     into: Rows | None = None,
+    tally: Tally | None = None,
 ) -> Iterator[Rows]:
     """Enlarge a picture of that layout to `width` x `height` pixels; yields rows from the top.
 
     `rows` bring the picture from the top in bands of any heights; results come in bands of other
     heights, of the same sample type and planes. Neither picture is ever held whole. A network
     enlarges by its own factor, then Lanczos takes the result to the size asked for. `plan` replaces
-    the tile plan the network would choose; `tile_seen` is shown its tiles. Where the whole result
-    has a place, `into`, bands may already be parts of it. Raises Cancelled, EngineFailed,
-    UnreadablePicture when rows are missing or too many, and whatever `rows` raise.
+    the tile plan the network would choose; `tile_seen` is shown its tiles, `tally` told
+    what was interpolated. Where the whole result has a place, `into`, bands may already be parts of
+    it. Raises Cancelled, EngineFailed, UnreadablePicture when rows are missing or too many, and
+    whatever `rows` raise.
     """
     check_cancelled(cancel)
     source = checked_rows(rows, layout)
@@ -134,19 +139,12 @@ def enlarge_rows(
         short = options == Options() and (width, height) == own_size and fits(layout, method.spec)
         plan = plan or _plan(method, layout, short=short)
         tick = _ticker(plan.tiles * (2 if layout.alpha else 1), progress, cancel)
+        sparing = Sparing(method.spec, tally or Tally()) if method.spares_flat else None
+        tiling = _Tiling(plan=plan, tile_done=tick, tile_seen=tile_seen, sparing=sparing)
         if short:
-            yield from level_rows(
-                source,
-                layout,
-                method.session,
-                method.spec,
-                plan=plan,
-                tile_done=tick,
-                tile_seen=tile_seen,
-                into=into,
-            )
+            yield from level_rows(source, layout, method.session, method.spec, into=into, **tiling)
             return
-        bands = _network_bands(source, layout, method, plan, options, tick, tile_seen)
+        bands = _network_bands(source, layout, method, options, tiling)
         scale, kernel = method.spec.scale, LANCZOS
     else:
         tick = _ticker(-(-layout.height // PLAIN_ROWS), progress, cancel)
@@ -180,6 +178,7 @@ def enlarge_picture(
     plan: TilePlan | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelCheck | None = None,
+    tally: Tally | None = None,
 ) -> Picture:
     """Enlarge a whole picture as `enlarge_rows` does; metadata travels on."""
     layout = picture.layout.sized(width=width, height=height)
@@ -197,6 +196,7 @@ def enlarge_picture(
         progress=progress,
         cancel=cancel,
         into=pixels,
+        tally=tally,
     ):
         stop = row + len(band)
         if band.base is not pixels:
@@ -216,28 +216,23 @@ def _picture_rows(picture: Picture) -> Iterator[Rows]:
         yield np.dstack([picture.pixels[start:stop], picture.alpha[start:stop]])
 
 
+class _Tiling(TypedDict):
+    """How tiles are gone through, whichever way."""
+
+    plan: TilePlan
+    tile_done: Callable[..., None]
+    tile_seen: TileSeen | None
+    sparing: Sparing | None
+
+
 def _network_bands(
-    rows: Iterable[Rows],
-    layout: Layout,
-    method: Network,
-    plan: TilePlan,
-    options: Options,
-    tick: Callable[..., None],
-    tile_seen: TileSeen | None,
+    rows: Iterable[Rows], layout: Layout, method: Network, options: Options, tiling: _Tiling
 ) -> Iterator[Band]:
     function = network_function(method.spec, method.session)
     if options.tta:
         # eight passes make one tile, and a slow network takes minutes for them
-        function = self_ensemble(function, pass_done=partial(tick, 0))
-    return tiled_bands(
-        rows,
-        layout,
-        function,
-        plan=plan,
-        scale=method.spec.scale,
-        tile_done=tick,
-        tile_seen=tile_seen,
-    )
+        function = self_ensemble(function, pass_done=partial(tiling["tile_done"], 0))
+    return tiled_bands(rows, layout, function, scale=method.spec.scale, **tiling)
 
 
 def _ticker(

@@ -80,6 +80,8 @@ class PictureOptions(BaseModel):
     """Average over eight flips and turns: a little better, about eight times as slow."""
     soften: Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)] = 0.0
     """0 to 1: blend towards a slight blur."""
+    exact: Truth = False
+    """Have the network compute flat parts of the picture, too, which are interpolated otherwise."""
     format: Format | SkipJsonSchema[None] = _NOT_GIVEN
     """The result's format; by default the picture's own, PNG for BMP."""
     quality: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100)] = 95
@@ -102,6 +104,7 @@ class PictureOptions(BaseModel):
             clean=self.clean,
             tta=self.tta,
             soften=self.soften,
+            exact=self.exact,
             format=self.format,
             quality=self.quality,
             keep_metadata=self.keep_metadata,

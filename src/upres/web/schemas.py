@@ -34,6 +34,7 @@ class Options(Answer):
     clean: float | None
     tta: bool
     soften: float
+    exact: bool
     format: str | None
     quality: int
     keep_metadata: bool
@@ -50,6 +51,7 @@ class Options(Answer):
             clean=options.clean,
             tta=options.tta,
             soften=options.soften,
+            exact=options.exact,
             format=options.format,
             quality=options.quality,
             keep_metadata=options.keep_metadata,
@@ -93,6 +95,8 @@ class Ran(Answer):
     """The strength from 0, `lite`, to 1, `photo`, asked for or chosen; null where there is none."""
     seconds: float
     """Of work, from the claim to the written file; of that time where it came from the cache."""
+    interpolated: float = 0.0
+    """Share of the picture that was flat and left to bicubic interpolation, 0 to 1."""
 
 
 class Failure(Answer):

@@ -34,6 +34,7 @@ function whatRan({ ran, options, from_cache: cached }) {
     modelName(ran.model) + (options.tta ? " + TTA" : ""),
     ...(ran.clean === null ? [] : [t("strength_is", { n: number(100 * ran.clean) })]),
     ...(ran.engine ? [`${ENGINES[ran.engine] || ran.engine} ${ran.precision}`] : []),
+    ...(ran.interpolated ? [t("flat_share", { n: number(Math.round(100 * ran.interpolated)) })] : []),
     cached ? t("cached") : seconds(ran.seconds),
   ];
 }
