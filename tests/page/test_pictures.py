@@ -38,7 +38,9 @@ def test_what_ran_is_told(visit: Visit) -> None:
     facts = visit.page.locator("#facts")
     visit.pick(small("fresh.png", seed=901))
     visit.done()
-    network = r"Lite, (OpenVINO|ONNX Runtime|OpenCV) (fp32|bf16|int8), (flat parts bicubic: \d+ %, )?"
+    network = (
+        r"Lite, (OpenVINO|ONNX Runtime|OpenCV) (fp32|bf16|int8), (flat parts bicubic: \d+ %, )?"
+    )
     expect(facts).to_have_text(re.compile(network + r"[0-9.]+ s$"))
     visit.pick(small("again.png", seed=901))
     visit.done(2)

@@ -78,7 +78,7 @@ def test_what_ran_is_told(service: Service) -> None:
     assert len({job.ran for job in told}) == 1
     ran = json.loads(told[0].ran or "null")
     assert 0 < ran.pop("seconds") < 60
-    assert 0 <= ran.pop("interpolated") < 1
+    assert 0 <= ran.pop("interpolated") <= 1
     assert ran == {
         "model": spec.name,
         "scale": spec.scale,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,12 @@ from upres.upscale.flat import Tally
 from upres.upscale.upscaler import Network
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from upres.condition.choice import Choice
     from upres.image.picture import Format
-    from upres.jobs.job import Claim, JobOptions
+    from upres.jobs.job import Claim, Job, JobOptions
+    from upres.sandbox.decoder import RemoteDecoder
     from upres.service.parts import Service
     from upres.service.pulse import Pulse
     from upres.storage.blobs import Blob
@@ -66,16 +69,7 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
     job = claim.job
     choice = _choice(service, claim)
     clean = job.options.clean if choice is None else choice.clean
-    with (
-        service.blobs.open(job.source_key) as source,
-        opened(
-            source.fileno(),
-            name=job.source_name,
-            limits=service.sandbox,
-            picture_limits=service.limits,
-            fields=job.options.keep_metadata,
-        ) as decoder,
-    ):
+    with _decoded(service, job) as decoder:
         enlargement = Enlargement(
             decoder, name=job.source_name, size=job.options.size, limits=service.limits
         )
@@ -110,6 +104,22 @@ def make(service: Service, claim: Claim, pulse: Pulse) -> Made:
         choice=choice,
         ran=_ran(job.options, method, clean, tally, seconds=time.monotonic() - began),
     )
+
+
+@contextmanager
+def _decoded(service: Service, job: Job) -> Iterator[RemoteDecoder]:
+    """Decode a job's picture in a sandbox."""
+    with (
+        service.blobs.open(job.source_key) as source,
+        opened(
+            source.fileno(),
+            name=job.source_name,
+            limits=service.sandbox,
+            picture_limits=service.limits,
+            fields=job.options.keep_metadata,
+        ) as decoder,
+    ):
+        yield decoder
 
 
 def _method(

@@ -126,14 +126,11 @@ def enlarge_rows(
     enlarges by its own factor, then Lanczos takes the result to the size asked for. `plan` replaces
     the tile plan the network would choose; `tile_seen` is shown its tiles, `tally` told
     what was interpolated. Where the whole result has a place, `into`, bands may already be parts of
-    it. Raises Cancelled, EngineFailed, UnreadablePicture when rows are missing or too many, and
-    whatever `rows` raise.
+    it. Raises Cancelled, EngineFailed, UnreadablePicture for too few or many rows, what `rows` do.
     """
     check_cancelled(cancel)
     source = checked_rows(rows, layout)
-    beside: Iterable[Rows] = ()
-    if layout.alpha:
-        source, beside = forked(source)
+    source, beside = forked(source) if layout.alpha else (source, iter(()))
     if isinstance(method, Network):
         own_size = (layout.width * method.spec.scale, layout.height * method.spec.scale)
         short = options == Options() and (width, height) == own_size and fits(layout, method.spec)
