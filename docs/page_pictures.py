@@ -70,8 +70,7 @@ def states(visit: Visit, number: int) -> Iterator[str]:
     page.select_option("#model", "auto")
     visit.pick(file(f"holiday-{number}.jpg", large(number), "image/jpeg"))
     page.click(".card:last-child .open")
-    visit.until("document.getElementById('bar').value > 0.3")
-    page.wait_for_selector(".begun")
+    page.wait_for_selector(".begun", timeout=180_000)
     yield "running"
     page.click("#cancel")
     page.wait_for_selector("#message:not([hidden])")

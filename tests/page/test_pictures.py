@@ -69,6 +69,27 @@ def test_several_files_dropped(visit: Visit, tmp_path: Path) -> None:
     assert names == ["dropped-0.png", "dropped-1.png", "dropped-2.png"]
 
 
+def test_cards_stand_as_pictures_came(visit: Visit) -> None:
+    """Also where a later one is looked at sooner."""
+    large = np.repeat(np.repeat(scene(150, 200), 8, axis=0), 8, axis=1)
+    visit.page.evaluate(
+        """() => {
+          const look = window.createImageBitmap;
+          window.createImageBitmap = async (blob, ...rest) => {
+            if (blob.size > 20000) await new Promise((resolve) => setTimeout(resolve, 500));
+            return look(blob, ...rest);
+          };
+        }"""
+    )
+    data = saved(large, "jpeg", quality=95)
+    assert len(data) > 20_000
+    slower = [file(f"{number}.jpg", data, "image/jpeg") for number in (1, 2)]
+    visit.pick(*slower, small("3.png", seed=911))
+    visit.done(3)
+    names = visit.page.locator(".card .title").all_text_contents()
+    assert names == ["1.jpg", "2.jpg", "3.png"]
+
+
 def test_pasted_from_the_clipboard(visit: Visit) -> None:
     """With Ctrl+V, anywhere."""
     page = visit.page
@@ -147,7 +168,7 @@ def test_parts_are_there_again_after_a_reload(visit: Visit) -> None:
     visit.open()
     visit.until(finished)
     page.click("#cancel")
-    expect(page.locator("#retry")).to_be_visible()
+    page.wait_for_selector("#retry:not([hidden])")
 
 
 def test_cancelled_and_tried_again(visit: Visit) -> None:

@@ -48,7 +48,9 @@ export function draw(picture) {
   }
   if (!cards.has(picture.id)) {
     cards.set(picture.id, card(picture));
-    by("cards").append(cards.get(picture.id).item);
+    // in the order in which pictures came, whichever is looked at first
+    const next = pictures.slice(pictures.indexOf(picture) + 1).find((one) => cards.has(one.id));
+    by("cards").insertBefore(cards.get(picture.id).item, next ? cards.get(next.id).item : null);
   }
   const run = runOf(picture), made = cards.get(picture.id);
   made.open.querySelector(".title").textContent = picture.name;
