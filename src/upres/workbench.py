@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from upres.engines import engine as engine_named
 from upres.engines import wanted_file
-from upres.engines.choose import chosen_engine
+from upres.engines.choose import chosen_engine, chosen_setting
 from upres.engines.threads import usable_cpus
 from upres.errors import DiskFull, InvalidOption, ModelFolderNotWritable
 from upres.models.blend import Blend, blended_graph
@@ -26,13 +26,14 @@ from upres.upscale.upscaler import Interpolation, Network
 if TYPE_CHECKING:
     from upres.config import Settings
     from upres.engines.base import Engine, Precision
+    from upres.engines.measurements import Setting
     from upres.models.spec import ModelSpec
 
 OPEN_NETWORKS = 4
 """Networks kept ready; one more closes the one unused for longest."""
 
-_Key = tuple[str, str, "Precision", int]
-"""Model id, engine, precision, threads."""
+_Key = tuple[str, str, "Precision", int, int]
+"""Model id, engine, precision, threads, bytes of a tile."""
 PullNotice = Callable[["ModelSpec"], AbstractContextManager[Callable[[int, int], None] | None]]
 """Entered around a download; may give a callback for (bytes done, bytes in all)."""
 
@@ -124,15 +125,34 @@ class Workbench:
 
     def choice(self, spec: ModelSpec, *, runtime: Runtime) -> tuple[str, Precision, int]:
         """Return engine, arithmetic and threads that a network would be run with."""
+        name, precision, threads, setting = self._choice(spec, runtime)
+        given = runtime.threads or self.settings.threads
+        return name, precision, given or (threads if setting is None else setting.threads)
+
+    def tile_memory_bytes(self, spec: ModelSpec, *, runtime: Runtime) -> int:
+        """Return what a tile may take with a network: as was measured to be fastest, else much."""
+        setting = self._choice(spec, runtime)[3]
+        if setting is None or setting.tile_px is None:
+            return Network.tile_memory_bytes
+        fastest = setting.tile_px**2 * spec.working_bytes_per_px
+        return min(fastest, Network.tile_memory_bytes)
+
+    def _choice(
+        self, spec: ModelSpec, runtime: Runtime
+    ) -> tuple[str, Precision, int, Setting | None]:
         threads = runtime.threads or self.settings.threads or usable_cpus()
+        folder = self.settings.cache_folder
         name, precision = chosen_engine(
             spec,
             engine=runtime.engine,
             precision=runtime.precision,
             threads=threads,
-            cache_folder=self.settings.cache_folder,
+            cache_folder=folder,
         )
-        return name, precision, threads
+        setting = chosen_setting(
+            spec, engine=name, precision=precision, threads=threads, cache_folder=folder
+        )
+        return name, precision, threads, setting
 
     def network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
         """Return a network ready to run, opened now or before."""
@@ -141,7 +161,8 @@ class Workbench:
 
     def _network(self, spec: ModelSpec, *, runtime: Runtime) -> Network:
         name, precision, threads = self.choice(spec, runtime=runtime)
-        key = (spec.id, name, precision, threads)
+        tile_memory_bytes = self.tile_memory_bytes(spec, runtime=runtime)
+        key = (spec.id, name, precision, threads, tile_memory_bytes)
         with self._lock:
             opening = self._opening.setdefault(key, threading.Lock())
         with opening:  # two callers of one network open it once; other networks do not wait
@@ -150,7 +171,13 @@ class Workbench:
                 engine = engine_named(name)
                 with self._file(spec, engine, precision) as path:
                     session = engine.open(path, spec, precision=precision, threads=threads)
-                opened = Network(spec=spec, session=session, engine=name, precision=precision)
+                opened = Network(
+                    spec=spec,
+                    session=session,
+                    tile_memory_bytes=tile_memory_bytes,
+                    engine=name,
+                    precision=precision,
+                )
                 network = self._keep(key, opened)
             return network
 

@@ -201,4 +201,4 @@ def test_progress_and_runtime(workbench: Workbench, pictures: Path) -> None:
         request, workbench=workbench, tell=print, progress=lambda *step: seen.append(step)
     )
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
-    assert [key[1:] for key in workbench._open] == [("onnxruntime", "fp32", 1)]
+    assert [key[1:4] for key in workbench._open] == [("onnxruntime", "fp32", 1)]

@@ -39,7 +39,7 @@ def spec_of(name: str, scale: int) -> ModelSpec:
 def test_measures_every_engine_and_keeps_it(run: Run, cache: Path, capsys: Capture) -> None:
     """A line for each engine and arithmetic, one of them marked: the one that `auto` takes."""
     assert run("tune", "fsrcnn-small-x2", "--threads", "1") == 0
-    lines = capsys.readouterr().out.splitlines()
+    *lines, fitted = capsys.readouterr().out.splitlines()
     assert {line[2:].split()[1] for line in lines} == {*ENGINE_NAMES}
     assert all(line[2:].split()[0] == "fsrcnn-small-x2" for line in lines)
     assert all(line.split()[-5:-2] == ["levels", "from", "fp32"] for line in lines)
@@ -50,6 +50,9 @@ def test_measures_every_engine_and_keeps_it(run: Run, cache: Path, capsys: Captu
     best = choose(kept)
     assert marked[2:4] == [best.engine, best.precision]
     assert len(kept) == len(lines)
+    assert fitted.split()[:3] == ["fsrcnn-small-x2", best.engine, best.precision]
+    assert "threads: 1, tiles: " in fitted
+    assert "workers" not in fitted
     assert [path.name for path in cache.iterdir()] == [conditions.file(cache).name]
 
 
@@ -140,3 +143,37 @@ def test_cache_folder_that_cannot_be_written(
 def test_no_threads(run: Run) -> None:
     """Are no number of threads."""
     assert run("tune", "--threads", "0") == EXIT_USAGE
+
+
+def test_auto_takes_threads_and_tiles(run: Run, cache: Path, capsys: Capture) -> None:
+    """Where none are asked for; tiles of another size are told apart in a result's key."""
+    assert run("tune", "fsrcnn-small-x2", "--threads", "2") == 0
+    assert "2 workers of 1 thread do " in capsys.readouterr().out
+    (file,) = cache.iterdir()
+    content = json.loads(file.read_bytes())
+    content["setting"] |= {"threads": 1, "tile_px": 128}
+    file.write_text(json.dumps(content), "utf-8")
+    bench, spec = Workbench(Settings.from_environment()), spec_of("fsrcnn-small", 2)
+    setting = content["setting"]
+    best = Runtime(engine=setting["engine"], precision=setting["precision"], threads=2)
+    assert bench.choice(spec, runtime=best) == (setting["engine"], setting["precision"], 2)
+    tile_bytes = 128**2 * spec.working_bytes_per_px
+    assert bench.network(spec, runtime=best).tile_memory_bytes == tile_bytes
+    assert bench.tile_memory_bytes(spec, runtime=best) == tile_bytes
+    other = Runtime(engine="opencv" if setting["engine"] != "opencv" else "openvino", threads=2)
+    assert bench.network(spec, runtime=other).tile_memory_bytes == Network.tile_memory_bytes
+
+
+def test_auto_takes_fewer_threads_where_none_are_asked_for(
+    run: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads on two half cores may be slower than one."""
+    monkeypatch.setattr("upres.workbench.usable_cpus", lambda: 2)
+    assert run("tune", "fsrcnn-small-x2", "--threads", "2") == 0
+    (file,) = cache.iterdir()
+    content = json.loads(file.read_bytes())
+    content["setting"]["threads"] = 1
+    file.write_text(json.dumps(content), "utf-8")
+    bench, spec = Workbench(Settings.from_environment()), spec_of("fsrcnn-small", 2)
+    assert bench.choice(spec, runtime=Runtime())[2] == 1
+    assert bench.choice(spec, runtime=Runtime(threads=2))[2] == 2

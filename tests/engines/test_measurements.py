@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from upres.engines.measurements import Conditions, Measurement, load, save
+from upres.engines.measurements import (
+    Conditions,
+    Measurement,
+    Setting,
+    kept_setting,
+    load,
+    save,
+)
 from upres.errors import OutputNotWritable
 
 if TYPE_CHECKING:
@@ -71,7 +78,7 @@ def test_other_conditions_have_measurements_of_their_own(
         lambda content: content[: len(content) // 2],
         lambda _: b"[]",
         lambda content: b"\xff" + content,
-        lambda content: content.replace(b'"format": 2', b'"format": 0'),
+        lambda content: content.replace(b'"format": 3', b'"format": 0'),
         lambda content: content.replace(b"some CPU", b"forged"),
         lambda content: content.replace(b"bf16", b"int4"),
         lambda content: content.replace(b"0.125", b"-1"),
@@ -110,3 +117,46 @@ def test_the_median_of_the_rounds_counts() -> None:
     rounds = Measurement(engine="opencv", precision="fp32", seconds=(0.2, 9.0, 0.1))
     assert rounds.median_s == 0.2
     assert MEASUREMENTS[1].median_s > sys.float_info.max
+
+
+SETTING = Setting(
+    engine="openvino",
+    precision="bf16",
+    threads=1,
+    tile_px=256,
+    processes=2,
+    processes_gain=1.25,
+)
+
+
+def test_how_an_engine_is_run_is_kept_beside(tmp_path: Path) -> None:
+    assert kept_setting(conditions=CONDITIONS, folder=tmp_path) is None
+    save(MEASUREMENTS, conditions=CONDITIONS, folder=tmp_path)
+    assert kept_setting(conditions=CONDITIONS, folder=tmp_path) is None
+    save(MEASUREMENTS, conditions=CONDITIONS, folder=tmp_path, setting=SETTING)
+    assert kept_setting(conditions=CONDITIONS, folder=tmp_path) == SETTING
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threads": 0},
+        {"threads": True},
+        {"tile_px": -1},
+        {"tile_px": "256"},
+        {"processes": 1.5},
+        {"processes_gain": "much"},
+        {"precision": "fp8"},
+        {"engine": 7},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_damaged_setting_is_none(change: dict[str, Any], tmp_path: Path) -> None:
+    """The measurements beside it still count."""
+    path = save(MEASUREMENTS, conditions=CONDITIONS, folder=tmp_path, setting=SETTING)
+    content = json.loads(path.read_bytes())
+    content["setting"] |= change
+    path.write_text(json.dumps(content), "utf-8")
+    assert kept_setting(conditions=CONDITIONS, folder=tmp_path) is None
+    assert load(conditions=CONDITIONS, folder=tmp_path) == MEASUREMENTS

@@ -11,7 +11,8 @@ from upres.cli.names import networks_named
 from upres.cli.show import progress_bar
 from upres.config import Settings
 from upres.engines.choose import choose, current_conditions
-from upres.engines.measurements import BUDGET_DB, Measurement, save
+from upres.engines.fitting import fitted
+from upres.engines.measurements import BUDGET_DB, Measurement, Setting, save
 from upres.engines.threads import usable_cpus
 from upres.engines.tune import candidates, measure
 from upres.models.spec import ModelSpec
@@ -32,8 +33,8 @@ def command(names: tuple[str, ...], threads: int | None, budget: float) -> None:
     """Measure every engine and precision on one tile of each model that is installed.
 
     The fastest that loses no more than the budget against fp32, on two sample pictures, becomes
-    what `auto` takes; measurements are kept per CPU, engine versions, threads and model. MODEL is
-    a name or an id such as lite-x3.
+    what `auto` takes, with the threads and tiles that are fastest. Measurements are kept per CPU,
+    engine versions, threads and model. MODEL is a name or an id such as lite-x3.
     """
     workbench = Workbench(Settings.from_environment())
     count = threads or workbench.settings.threads or usable_cpus()
@@ -42,8 +43,9 @@ def command(names: tuple[str, ...], threads: int | None, budget: float) -> None:
         for index, spec in enumerate(specs):
             if report is not None:
                 report(index, len(specs))
-            measurements = _tune(workbench, spec, threads=count, budget_db=budget)
+            measurements, setting = _tune(workbench, spec, threads=count, budget_db=budget)
             _show(spec, measurements, budget_db=budget)
+            _show_setting(spec, setting)
 
 
 def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
@@ -58,13 +60,20 @@ def _chosen(workbench: Workbench, names: tuple[str, ...]) -> list[ModelSpec]:
 
 def _tune(
     workbench: Workbench, spec: ModelSpec, *, threads: int, budget_db: float
-) -> tuple[Measurement, ...]:
+) -> tuple[tuple[Measurement, ...], Setting]:
     tried = candidates(spec, path_of=lambda wanted: workbench.store.find(spec, format=wanted))
     measurements = measure(tried, spec=spec, threads=threads, score=sample_score(spec))
-    conditions = current_conditions(spec, threads=threads)
-    folder = workbench.settings.cache_folder
-    save(measurements, conditions=conditions, folder=folder, budget_db=budget_db)
-    return measurements
+    best = choose(measurements, budget_db=budget_db)
+    candidate = tried[measurements.index(best)]
+    setting = fitted(candidate, spec, threads=threads, tile_s=best.median_s)
+    save(
+        measurements,
+        conditions=current_conditions(spec, threads=threads),
+        folder=workbench.settings.cache_folder,
+        budget_db=budget_db,
+        setting=setting,
+    )
+    return measurements, setting
 
 
 def _show(spec: ModelSpec, measurements: tuple[Measurement, ...], *, budget_db: float) -> None:
@@ -76,4 +85,15 @@ def _show(spec: ModelSpec, measurements: tuple[Measurement, ...], *, budget_db: 
             f"{'' if one.loss_db is None else f'  {round(-one.loss_db, 3) + 0.0:+.3f} dB'}"
         )
         click.echo(f"{mark} {spec.id:<17}{one.engine:<12} {one.precision}  {outcome}")
+
+
+def _show_setting(spec: ModelSpec, setting: Setting) -> None:
+    tiles = f"{setting.tile_px} px" if setting.tile_px else "as large as memory allows"
+    words = f"threads: {setting.threads}, tiles: {tiles}"
+    if setting.processes > 1:
+        words += (
+            f"; {setting.processes} workers of 1 thread do {setting.processes_gain:.2f} times "
+            f"as much as 1 of {setting.processes}"
+        )
+    click.echo(f"  {spec.id:<17}{setting.engine:<12} {setting.precision}  {words}")
     sys.stdout.flush()

@@ -13,7 +13,9 @@ from upres.engines.measurements import (
     BUDGET_DB,
     Conditions,
     Measurement,
+    Setting,
     kept_budget_db,
+    kept_setting,
     load,
 )
 from upres.errors import EngineFailed, EngineMissing, InvalidOption
@@ -68,6 +70,23 @@ def chosen_engine(
     if engine == AUTO:
         engine = _first(wanted or "fp32")
     return engine, wanted or _usual(spec, engine)
+
+
+def chosen_setting(
+    spec: ModelSpec,
+    *,
+    engine: str,
+    precision: Precision,
+    threads: int,
+    cache_folder: Path | None,
+) -> Setting | None:
+    """Return how that engine is run best in that arithmetic; None where it was not measured."""
+    if cache_folder is None:
+        return None
+    conditions = current_conditions(spec.parts[0], threads=threads)
+    setting = kept_setting(conditions=conditions, folder=cache_folder)
+    same = setting is not None and (setting.engine, setting.precision) == (engine, precision)
+    return setting if same else None
 
 
 def _usual(spec: ModelSpec, engine: str) -> Precision:

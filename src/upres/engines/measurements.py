@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, get_args
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BUDGET_DB = 0.05
 """What of fp32's PSNR-Y on the samples may be lost without being asked for."""
-_FORMAT = 2
+_FORMAT = 3
 """Raised when measurements are made another way: older ones are then made again."""
 
 
@@ -41,6 +41,21 @@ class Measurement:
     def median_s(self) -> float:
         """Seconds for one tile; infinite when the engine failed."""
         return median(self.seconds) if self.seconds else float("inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How the engine that `auto` takes is run best."""
+
+    engine: str
+    precision: Precision
+    threads: int
+    """For one picture at a time."""
+    tile_px: int | None
+    """Side of tiles; None: as large as memory allows."""
+    processes: int
+    processes_gain: float
+    """So many processes of a thread each do so many times as much as one with all threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +84,7 @@ def save(
     conditions: Conditions,
     folder: Path,
     budget_db: float = BUDGET_DB,
+    setting: Setting | None = None,
 ) -> Path:
     """Keep measurements in a folder, made if need be; the file is whole or not there.
 
@@ -81,6 +97,7 @@ def save(
         "format": _FORMAT,
         "conditions": _plain(conditions),
         "budget_db": budget_db,
+        "setting": None if setting is None else _plain(setting),
         "measurements": [_plain(measurement) for measurement in measurements],
     }
     try:
@@ -109,6 +126,15 @@ def kept_budget_db(*, conditions: Conditions, folder: Path) -> float:
         return BUDGET_DB
 
 
+def kept_setting(*, conditions: Conditions, folder: Path) -> Setting | None:
+    """Return how the engine is run best; None where that was not measured, or is damaged."""
+    try:
+        entry = _content(conditions, folder)["setting"]
+        return None if entry is None else _setting(entry)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def _content(conditions: Conditions, folder: Path) -> dict[str, Any]:
     """Read a file; raises OSError, ValueError, TypeError or KeyError on anything unexpected."""
     content: dict[str, Any] = json.loads(conditions.file(folder).read_bytes())
@@ -117,7 +143,7 @@ def _content(conditions: Conditions, folder: Path) -> dict[str, Any]:
     return content
 
 
-def _plain(value: Measurement | Conditions) -> Any:
+def _plain(value: Measurement | Conditions | Setting) -> Any:
     """Return a dataclass as JSON gives it back: tuples become lists."""
     return json.loads(json.dumps(asdict(value)))
 
@@ -138,3 +164,14 @@ def _measurement(entry: dict[str, Any]) -> Measurement:
         loss_db=None if entry["loss_db"] is None else float(entry["loss_db"]),
         failure=failure,
     )
+
+
+def _setting(entry: dict[str, Any]) -> Setting:
+    """Read a setting; raises ValueError, TypeError or KeyError on anything unexpected."""
+    setting = Setting(**entry)
+    numbers = (setting.threads, setting.processes, *filter(None, (setting.tile_px,)))
+    if not all(type(number) is int and number >= 1 for number in numbers):
+        raise ValueError
+    if setting.precision not in get_args(Precision) or not isinstance(setting.engine, str):
+        raise ValueError
+    return replace(setting, processes_gain=float(setting.processes_gain))

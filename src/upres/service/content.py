@@ -37,6 +37,7 @@ def content_key(
             engine=name,
             engine_version=version,
             precision=precision,
+            tile_memory_bytes=service.workbench.tile_memory_bytes(spec, runtime=runtime),
             spares_flat=spares_flat(spec, runtime),
         )
     return result_key(source_key, options=options.canonical(), network=network, rule=rule)
