@@ -69,7 +69,7 @@ def write_patches(path: Path, *, matrix: int, full: bool, tagged: bool = True) -
 def samples_of(path: Path) -> NDArray[np.uint8]:
     """Return a clip's first frame as upres sees it."""
     clip = look_at(path, limits=Limits())
-    frame = next(iter(frames_of(clip, on_damage="stop", damage=Damage())))
+    frame = next(iter(frames_of(clip, path, on_damage="stop", damage=Damage())))
     return np.asarray(frame.samples)
 
 

@@ -123,7 +123,7 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
         limits=upscaler.limits,
     )
     if options["dry_run"]:
-        _tell_plan(transcode, upscaler, json_=options["json_"])
+        _tell_plan(source, transcode, upscaler, json_=options["json_"])
         return 0
     _make_way(transcode, overwrite=options["overwrite"], resume=options["resume"])
     transcode.check_room()
@@ -138,7 +138,7 @@ def _run(source: Path, output: Path, upscaler: Upscaler, options: dict[str, Any]
             resume=options["resume"],
             progress=report,
         )
-    _tell(transcode, outcome, method, json_=options["json_"])
+    _tell(source, transcode, outcome, method, json_=options["json_"])
     return 0
 
 
@@ -227,11 +227,11 @@ def _pace(now: Progress) -> str:
     return text if left is None else f"{text}, {left // 60:.0f}:{left % 60:02.0f} left"
 
 
-def _tell_plan(transcode: Transcode, upscaler: Upscaler, *, json_: bool) -> None:
+def _tell_plan(source: Path, transcode: Transcode, upscaler: Upscaler, *, json_: bool) -> None:
     spec = upscaler.workbench.spec(upscaler.model, factor=transcode.factor)
     clip, look = transcode.clip, transcode.look
     plan: dict[str, object] = {
-        "input": str(clip.path),
+        "input": str(source),
         "output": str(transcode.output),
         "input_size": f"{clip.width}x{clip.height}",
         "width": look.width,
@@ -251,7 +251,9 @@ def _tell_plan(transcode: Transcode, upscaler: Upscaler, *, json_: bool) -> None
     transcode.check_room()
 
 
-def _tell(transcode: Transcode, outcome: Outcome, method: object, *, json_: bool) -> None:
+def _tell(
+    source: Path, transcode: Transcode, outcome: Outcome, method: object, *, json_: bool
+) -> None:
     model = method.kernel.name if isinstance(method, Interpolation) else method.spec.id  # type: ignore[attr-defined]
     look = transcode.look
     warnings = [words for words in outcome.warnings if words not in transcode.notes]
@@ -265,7 +267,7 @@ def _tell(transcode: Transcode, outcome: Outcome, method: object, *, json_: bool
         )
         return
     _print_json(
-        input=str(transcode.clip.path),
+        input=str(source),
         output=str(transcode.output),
         width=look.width,
         height=look.height,

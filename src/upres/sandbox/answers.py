@@ -32,7 +32,7 @@ _MOST = 2**31 - 1
 _DEPTHS = (8, 16)
 _PIXELS_PER_MM = (1e-6, 1e6)
 _FIELD = re.compile(r"exif-ifd[0-9]-[A-Za-z0-9_.-]{1,100}|exif-data|xmp-data|iptc-data")
-_TOO_LARGE = re.compile(r"(.{1,200}?) (\d{1,20}) ([\w ]{1,40}), the limit is (\d{1,20})", re.ASCII)
+TOO_LARGE = re.compile(r"(.{1,200}?) (\d{1,20}) ([\w ]{1,40}), the limit is (\d{1,20})", re.ASCII)
 
 
 class Garbage(Exception):
@@ -58,7 +58,7 @@ class Announcement:
 
 def announced(body: bytes, *, fields: bool) -> Announcement:
     """Read the header's frame; raises Garbage. `fields` tells whether any were asked for."""
-    content = _Content(_json(body))
+    content = Content.of(body)
     layout = Layout(
         width=content.number("width", 1, _MOST),
         height=content.number("height", 1, _MOST),
@@ -106,7 +106,7 @@ def metadata(announcement: Announcement, attachments: bytes) -> Metadata:
 
 def ending(body: bytes) -> list[str]:
     """Return the warnings of the last frame; raises Garbage."""
-    content = _Content(_json(body))
+    content = Content.of(body)
     warnings = _texts(content.get("warnings"))
     content.check_all_read()
     return warnings
@@ -114,7 +114,7 @@ def ending(body: bytes) -> list[str]:
 
 def failure(body: bytes, *, name: str, memory_bytes: int) -> UpresError:
     """Return the error that a child met with the picture `name`; raises Garbage."""
-    content = _Content(_json(body))
+    content = Content.of(body)
     code, reason = content.get("code"), _text(content.get("reason"))
     content.check_all_read()
     match code:
@@ -124,7 +124,7 @@ def failure(body: bytes, *, name: str, memory_bytes: int) -> UpresError:
             return UnsupportedPicture(name, reason)
         case OutOfMemory.code:
             return takes_too_much(name, memory_bytes // 2**20, "MiB of memory")
-        case PictureTooLarge.code if found := _TOO_LARGE.fullmatch(reason):
+        case PictureTooLarge.code if found := TOO_LARGE.fullmatch(reason):
             what, value, unit, limit = found.groups()
             return PictureTooLarge(name, what=what, value=int(value), limit=int(limit), unit=unit)
     raise Garbage("an error that it cannot have met")
@@ -132,7 +132,7 @@ def failure(body: bytes, *, name: str, memory_bytes: int) -> UpresError:
 
 def posture(body: bytes) -> dict[str, bool]:
     """Return what holds for a child; raises Garbage."""
-    content = _Content(_json(body))
+    content = Content.of(body)
     held = {name: content.truth(name) for name in POSTURE}
     content.check_all_read()
     return held
@@ -145,27 +145,47 @@ def takes_too_much(name: str, limit: int, unit: str) -> PictureTooLarge:
     )
 
 
-class _Content:
+class Content:
     """The members of a JSON object, each of which must be read, and no other be there."""
 
     def __init__(self, members: dict[str, Any]) -> None:
         self._members = members
 
+    @classmethod
+    def of(cls, body: bytes | bytearray) -> Content:
+        """Read JSON; raises Garbage, as every method does."""
+        return cls(_json(body))
+
     def get(self, name: str) -> Any:
+        """Return a member, whatever it is."""
         if name not in self._members:
             raise Garbage(f"no {name}")
         return self._members.pop(name)
 
     def number(self, name: str, least: int, most: int) -> int:
+        """Return a whole number in that range."""
         return _number(self.get(name), name, least, most)
 
+    def numbers(self, name: str, count: int, least: int, most: int) -> list[int]:
+        """Return so many whole numbers in that range."""
+        values = self.get(name)
+        if not isinstance(values, list) or len(values) != count:
+            raise Garbage(f"odd {name}")
+        return [_number(value, name, least, most) for value in values]
+
+    def text(self, name: str) -> str:
+        """Return a text that can be shown."""
+        return _text(self.get(name))
+
     def truth(self, name: str) -> bool:
+        """Return true or false."""
         value = self.get(name)
         if not isinstance(value, bool):
             raise Garbage(f"an odd {name}")
         return value
 
     def one_of(self, name: str, values: Sequence[object]) -> object:
+        """Return one of those values."""
         value = self.get(name)
         # True is 1, and 8.0 is 8
         if not any(type(value) is type(known) and value == known for known in values):
@@ -173,11 +193,12 @@ class _Content:
         return value
 
     def check_all_read(self) -> None:
+        """Raise Garbage where there is more."""
         if self._members:
             raise Garbage("more than was asked for")
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def _json(body: bytes | bytearray) -> dict[str, Any]:
     try:
         content = json.loads(body.decode("ascii"))
     except (ValueError, RecursionError) as error:
@@ -193,7 +214,7 @@ def _number(value: object, name: str, least: int, most: int) -> int:
     return value
 
 
-def _animation(content: _Content, frames: int) -> Animation | None:
+def _animation(content: Content, frames: int) -> Animation | None:
     delays, loop = content.get("delays_ms"), content.get("loop")
     if delays is None and loop is None:
         return None

@@ -18,13 +18,13 @@ import av
 from upres.errors import EncodingFailed
 from upres.image.files import complete_output
 from upres.upscale.steps import check_cancelled
-from upres.video.beside import Beside, BesideCopy, stamp_s
-from upres.video.opening import opened, picture_stream, writing
+from upres.video.beside import Beside, stamp_s
+from upres.video.opening import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from upres.video.clip import Clip
     from upres.video.codecs import Encoding
     from upres.video.frames import Damage
+    from upres.video.source import Source
     from upres.video.work import Segment, WorkFolder
     from upres.video.writer import Look
 
@@ -43,6 +44,7 @@ _INDEX_FIRST = {"movflags": "+faststart"}
 class Assembly:
     """What goes into one result."""
 
+    source: Source
     clip: Clip
     work: WorkFolder
     segments: Sequence[Segment]
@@ -67,26 +69,20 @@ class Assembly:
         options = _INDEX_FIRST if container in ("mp4", "mov") else {}
         with (
             complete_output(output) as file,
-            opened(self.clip.path) as source,
             writing(output),
             # FFmpeg opens the same file by name: it reads it too, to move the index to the front
             av.open(file.name, "w", format=container, options=dict(options)) as target,
         ):
             pictures = Pictures(self)
             stream = pictures.add_to(target)
-            copy = BesideCopy(source, target, self.beside.carried, span=self.span, damage=damage)
-            stream.metadata.update(_of_the_picture(source, self.clip))
-            if self.encoding.alpha and self.encoding.traits.name == "vp9":
-                stream.metadata["alpha_mode"] = "1"  # else nobody looks for it
-            merged = heapq.merge(pictures.packets(stream), copy.packets(), key=itemgetter(0))
-            for _, packet in merged:
-                check_cancelled(cancel)
-                target.mux(packet)
-
-
-def _of_the_picture(source: InputContainer, clip: Clip) -> dict[str, str]:
-    metadata = picture_stream(source, name=clip.name).metadata
-    return {key: metadata[key] for key in ("language", "title", "handler_name") if key in metadata}
+            with self.source.copying(target, self.beside, span=self.span, damage=damage) as copy:
+                stream.metadata.update(copy.of_the_picture)
+                if self.encoding.alpha and self.encoding.traits.name == "vp9":
+                    stream.metadata["alpha_mode"] = "1"  # else nobody looks for it
+                merged = heapq.merge(pictures.packets(stream), copy.packets(), key=itemgetter(0))
+                for _, packet in merged:
+                    check_cancelled(cancel)
+                    target.mux(packet)
 
 
 class Pictures:

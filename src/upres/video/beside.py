@@ -87,12 +87,15 @@ class BesideCopy:
         *,
         span: tuple[Fraction | None, Fraction | None],
         damage: Damage,
+        of_the_picture: dict[str, str],
     ) -> None:
         """Add the streams; `span` are the time stamps between which packets are wanted.
 
         What lies in it is written so much earlier as the span begins, if it has a beginning.
         """
         self._source, self._span, self._damage = source, span, damage
+        self.of_the_picture = of_the_picture
+        """Metadata of the pictures' stream."""
         self._targets: dict[int, Stream] = {}
         for index in indices:
             stream: Any = source.streams[index]

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 from av import VideoFrame
@@ -28,8 +29,6 @@ from upres.video.frames import (
 from upres.video.opening import opened, picture_stream
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -41,20 +40,22 @@ _LOOKED_AT = 6
 """Frames looked at in each place."""
 _RATES = (Fraction(1), Fraction(1000))
 _USUAL_RATE = Fraction(25)
-_LOST = {
+LOST = {
     "MASTERING_DISPLAY_METADATA": "HDR metadata of the mastering display",
     "CONTENT_LIGHT_LEVEL": "HDR metadata of the light level",
     "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
     "DOVI_METADATA": "Dolby Vision metadata",
     "A53_CC": "captions inside the pictures",
 }
+"""What frames may carry beside their samples, and no result does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """What is known of a video file."""
 
-    path: Path
+    name: str
+    """For errors."""
     width: int
     height: int
     """Of the upright picture."""
@@ -77,11 +78,6 @@ class Clip:
     """What its frames carry beside their samples that no result will."""
 
     @property
-    def name(self) -> str:
-        """For errors."""
-        return self.path.name
-
-    @property
     def sample_bits(self) -> int:
         """Bits of the samples that are worked with: 8 or 16."""
         return 8 if self.bits == 8 else 16  # noqa: PLR2004
@@ -91,21 +87,22 @@ class Clip:
         return None if seconds is None else max(1, round(seconds * self.rate))
 
 
-def look_at(path: Path, *, limits: Limits) -> Clip:
+def look_at(file: Path | BinaryIO, *, limits: Limits, name: str | None = None) -> Clip:
     """Open a file, check that it can be enlarged, and decode a few of its frames.
 
     Raises InputNotReadable, UnreadableVideo, UnsupportedVideo and PictureTooLarge.
     """
-    with opened(path) as container:
-        stream = picture_stream(container, name=path.name)
+    name = name or (file.name if isinstance(file, Path) else "clip")
+    with opened(file, name=name) as container:
+        stream = picture_stream(container, name=name)
         if stream.codec_context is None:
-            raise UnsupportedVideo(path.name, "there is no decoder for its video")
-        _check_size(stream, name=path.name, limits=limits)
-        return _clip(path, container, stream)
+            raise UnsupportedVideo(name, "there is no decoder for its video")
+        _check_size(stream, name=name, limits=limits)
+        return _clip(name, container, stream)
 
 
-def _clip(path: Path, container: InputContainer, stream: VideoStream) -> Clip:
-    first, interlaced = _looked_at(container, stream, name=path.name)
+def _clip(name: str, container: InputContainer, stream: VideoStream) -> Clip:
+    first, interlaced = _looked_at(container, stream, name=name)
     turn = Turn.of(first)
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     aspect = aspect if aspect > 0 else Fraction(1)
@@ -113,7 +110,7 @@ def _clip(path: Path, container: InputContainer, stream: VideoStream) -> Clip:
     if turn.transpose:
         width, height, aspect = height, width, 1 / aspect
     return Clip(
-        path=path,
+        name=name,
         width=width,
         height=height,
         turn=turn,
@@ -126,8 +123,8 @@ def _clip(path: Path, container: InputContainer, stream: VideoStream) -> Clip:
         bits=_bits(first),
         alpha=_alpha(first),
         interlaced=interlaced,
-        colours=Colours.of(first, name=path.name),
-        lost=tuple(sorted({_LOST[kind] for kind in _side_data(first) if kind in _LOST})),
+        colours=Colours.of(first, name=name),
+        lost=tuple(sorted({LOST[kind] for kind in _side_data(first) if kind in LOST})),
     )
 
 
@@ -228,13 +225,18 @@ class Stretch:
 
 
 def frames_of(
-    clip: Clip, *, on_damage: OnDamage, damage: Damage, from_ticks: int | None = None
+    clip: Clip,
+    file: Path | BinaryIO,
+    *,
+    on_damage: OnDamage,
+    damage: Damage,
+    from_ticks: int | None = None,
 ) -> Iterator[Frame]:
     """Yield a clip's frames in order, from the last key frame at or before `from_ticks`.
 
     Raises UnreadableVideo and UnsupportedVideo.
     """
-    with opened(clip.path) as container:
+    with opened(file, name=clip.name) as container:
         stream = picture_stream(container, name=clip.name)
         if from_ticks is not None:
             with suppress(av.error.FFmpegError):  # then from the beginning
@@ -250,4 +252,5 @@ def frames_of(
                 raise UnsupportedVideo(
                     clip.name, f"its pictures change their size to {frame.width}x{frame.height}"
                 )
-            yield Frame(ticks=clock.ticks(frame), samples=upright)
+            ticks = clock.ticks(frame)
+            yield Frame(ticks=ticks, samples=upright, damage=damage.counts)

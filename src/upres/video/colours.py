@@ -31,6 +31,7 @@ _SWSCALE: dict[int, Colorspace] = {
     9: Colorspace.BT2020,
 }
 """Matrices by their number in H.273; BT.470 BG and SMPTE 170M are the same one."""
+SUPPORTED_MATRICES = frozenset({_RGB, *_SWSCALE})
 _SD_ROWS = 576
 """A clip that says no matrix is BT.601 up to this height and BT.709 above, as players take it."""
 _WRAPPED = {"rgb24", "rgba"}

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from upres.image.picture import Rows
 
 OnDamage = Literal["skip", "stop"]
+Counts = tuple[int, int, int]
+"""Of damage: packets, frames, time stamps."""
 _GIVE_UP = 200
 """Reads that fail one after the other before a file counts as ended."""
-_LONGEST_GAP_S = 24 * 3600
+LONGEST_GAP_S = 24 * 3600
 _BACKWARDS_S = 1
 """Time stamps a little out of order are mended; those that go back further say something else."""
 
@@ -40,6 +42,15 @@ class Damage:
     stamps: int = 0
     """Time stamps that were missing or did not rise."""
     words: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> Counts:
+        """The three numbers, as they are now."""
+        return self.packets, self.frames, self.stamps
+
+    @counts.setter
+    def counts(self, counts: Counts) -> None:
+        self.packets, self.frames, self.stamps = counts
 
     def told(self) -> list[str]:
         """Return one line for each kind."""
@@ -60,6 +71,8 @@ class Frame:
     ticks: int
     """When it is shown, in the stream's time base."""
     samples: Rows
+    damage: Counts
+    """What was wrong until then."""
 
 
 def decoder_of(stream: VideoStream) -> Any:
@@ -191,7 +204,7 @@ class Clock:
         ticks = self._said(frame)
         if self._last is not None:
             gap_s = (ticks - self._last) * self._base
-            if gap_s > _LONGEST_GAP_S or gap_s < -_BACKWARDS_S:
+            if gap_s > LONGEST_GAP_S or gap_s < -_BACKWARDS_S:
                 raise UnreadableVideo(
                     self._name,
                     f"its time stamps jump from {float(self._last * self._base):.3f} s "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from operator import add
 from typing import TYPE_CHECKING
 
 from upres.errors import UnreadableVideo
-from upres.video.clip import Clip, Stretch, frames_of
+from upres.video.clip import Clip, Stretch
 from upres.video.frames import Damage, Frame, OnDamage
 from upres.video.stages import Stages
 from upres.video.writer import Look, SegmentWriter, checksum
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from upres.upscale.upscaler import CancelCheck
     from upres.video.codecs import Encoding
     from upres.video.enlarging import Enlarging
+    from upres.video.source import Source
     from upres.video.work import Segment, WorkFolder
 
 _FEWEST, _MOST = 2, 600
@@ -47,6 +49,7 @@ class Progress:
 class Task:
     """What is made of which clip."""
 
+    source: Source
     clip: Clip
     look: Look
     encoding: Encoding
@@ -114,20 +117,31 @@ class Making:
         difference, as in some streams it does, the clip is decoded from its beginning.
         """
         clip, on_damage = self._task.clip, self._task.on_damage
+        source = self._task.source
         if not self._segments:
             ticks = None if start is None else int(start / clip.time_base)
-            yield from frames_of(clip, on_damage=on_damage, damage=self.damage, from_ticks=ticks)
+            yield from source.frames(
+                clip, on_damage=on_damage, damage=self.damage, from_ticks=ticks
+            )
             return
         last = self._segments[-1]
         for place in (last.ticks[-1], None):
-            frames = frames_of(clip, on_damage=on_damage, damage=self.damage, from_ticks=place)
+            damage = Damage()
+            frames = source.frames(clip, on_damage=on_damage, damage=damage, from_ticks=place)
             for frame in frames:
                 if frame.ticks >= last.ticks[-1]:
                     break
             else:
                 continue
             if frame.ticks == last.ticks[-1] and checksum(frame.samples) == last.last_crc:
-                yield from frames
+                # what was counted on the way there was counted by the run before, too
+                before = [had - now for had, now in zip(last.damage, frame.damage, strict=True)]
+                for later in frames:
+                    packets, marked, stamps = map(add, before, later.damage)
+                    self.damage.counts = packets, marked, stamps
+                    yield replace(later, damage=self.damage.counts)
+                packets, marked, stamps = map(add, before, damage.counts)
+                self.damage.counts = packets, marked, stamps
                 return
         raise UnreadableVideo(
             clip.name, "it does not decode as it did before; --overwrite begins anew"
@@ -166,6 +180,7 @@ class Making:
             ticks=tuple(ticks),
             order=tuple(writer.order),
             last_crc=checksum(last.samples),
+            damage=last.damage,
         )
         self._segments.append(segment)
 

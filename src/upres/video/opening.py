@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 import av.logging
@@ -29,23 +30,35 @@ _PLAYLISTS = {"hls", "dash", "concat", "concatf", "sdp", "rtsp", "imf", "webm_da
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
-    """Open a video file; raises InputNotReadable and UnreadableVideo."""
-    av.logging.set_level(None)
-    logging.getLogger("libav").setLevel(logging.CRITICAL)
-    _check_readable(path)
-    try:
+def opened(file: Path | BinaryIO, *, name: str | None = None) -> Iterator[InputContainer]:
+    """Open a video file, or what reads one; raises InputNotReadable and UnreadableVideo."""
+    quiet()
+    target: Any = file
+    if isinstance(file, Path):
+        name = name or file.name
+        _check_readable(file)
         # the colon of a protocol in a file's name is not one when the path is absolute
-        container = av.open(f"file:{path.absolute()}", "r", options=dict(_PROTOCOLS))
+        target = f"file:{file.absolute()}"
+    else:
+        file.seek(0)
+    name = name or "clip"
+    try:
+        container = av.open(target, "r", options=dict(_PROTOCOLS))
     except av.error.InvalidDataError as error:
         reason = "it is no video file, or its index is missing"
-        raise UnreadableVideo(path.name, reason) from error
+        raise UnreadableVideo(name, reason) from error
     except (av.error.FFmpegError, ValueError, IndexError) as error:
-        raise UnreadableVideo(path.name, _words(error)) from error
+        raise UnreadableVideo(name, _words(error)) from error
     with container:
         if _PLAYLISTS & set(container.format.name.split(",")):
-            raise UnsupportedVideo(path.name, "it is a list of other files")
+            raise UnsupportedVideo(name, "it is a list of other files")
         yield container
+
+
+def quiet() -> None:
+    """Keep FFmpeg from writing to standard error."""
+    av.logging.set_level(None)
+    logging.getLogger("libav").setLevel(logging.CRITICAL)
 
 
 def _check_readable(path: Path) -> None:

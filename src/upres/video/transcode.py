@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -17,12 +16,12 @@ from upres.errors import DiskFull, InvalidOption, OutputNotWritable, UnreadableV
 from upres.storage.cache import result_key
 from upres.upscale.upscaler import Options
 from upres.video.assembling import Assembly
-from upres.video.beside import streams_beside
-from upres.video.clip import Stretch, look_at
+from upres.video.clip import Stretch
 from upres.video.codecs import Codec, choose_encoding
 from upres.video.enlarging import GEOMETRY, Enlarging, calm
 from upres.video.frames import Damage, OnDamage
 from upres.video.making import Making, Progress, Task
+from upres.video.source import FileSource, Source
 from upres.video.work import Segment, WorkFolder
 from upres.video.writer import Look
 
@@ -74,22 +73,24 @@ class Transcode:
 
     def __init__(
         self,
-        source: Path,
+        source: Path | Source,
         output: Path,
         *,
         size: SizeRequest,
         options: VideoOptions,
         limits: Limits,
     ) -> None:
-        """Look at a clip and decide.
+        """Look at a clip, a file or what else gives one, and decide.
 
         Raises InputNotReadable, UnreadableVideo, UnsupportedVideo, PictureTooLarge, InvalidOption,
         OutputNotWritable.
         """
-        if output.exists() and source.exists() and output.samefile(source):
-            raise OutputNotWritable(output, "it is the input")
-        self.output, self.options = output, options
-        self.clip = look_at(source, limits=limits)
+        if isinstance(source, Path):
+            if output.exists() and source.exists() and output.samefile(source):
+                raise OutputNotWritable(output, "it is the input")
+            source = FileSource(source)
+        self.source, self.output, self.options = source, output, options
+        self.clip = source.look(limits)
         self.encoding = choose_encoding(
             output,
             codec=options.codec,
@@ -100,12 +101,13 @@ class Transcode:
         )
         self.look = self._look(size)
         limits.check_output(width=self.look.width, height=self.look.height, name=self.clip.name)
-        self.beside = streams_beside(source, container=self.encoding.container, output=output)
+        self.beside = source.beside(container=self.encoding.container, output=output)
         self.work = WorkFolder(output)
 
     @property
     def _task(self) -> Task:
         return Task(
+            source=self.source,
             clip=self.clip,
             look=self.look,
             encoding=self.encoding,
@@ -158,7 +160,7 @@ class Transcode:
         if self.frames is None:
             return None
         pictures = self.encoding.expected_bytes(self.look.width * self.look.height * self.frames)
-        return 2 * pictures + self.clip.path.stat().st_size
+        return 2 * pictures + self.source.bytes
 
     def check_room(self) -> None:
         """Raise DiskFull where the work is not likely to fit."""
@@ -202,6 +204,7 @@ class Transcode:
             damage = making.damage
             self._check_length(segments, damage)
             assembly = Assembly(
+                source=self.source,
                 clip=self.clip,
                 work=self.work,
                 segments=segments,
@@ -221,8 +224,6 @@ class Transcode:
         )
 
     def _key(self, network: NetworkUse | None, method: Network | Interpolation) -> str:
-        with self.clip.path.open("rb") as file:
-            source = hashlib.file_digest(file, "sha256").hexdigest()
         options = self.options
         asked = {
             "size": [self.look.width, self.look.height],
@@ -235,7 +236,7 @@ class Transcode:
             "method": getattr(method, "kernel").name if network is None else "network",  # noqa: B009
         }
         return result_key(
-            source,
+            self.source.sha256(),
             options=json.dumps(asked, sort_keys=True),
             network=network,
             libraries=", ".join(f"{name} {version(name)}" for name in ("av", "numpy")),

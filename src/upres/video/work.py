@@ -22,6 +22,7 @@ from upres.errors import OutputNotWritable
 from upres.video.opening import writing
 
 _PLAN = "plan.json"
+_COUNTS = 3
 _LEFT = re.compile(r"(plan\.json|\d{6}\.(json|mkv)|part\.mkv)(\.part)?")
 """What runs leave."""
 
@@ -38,6 +39,8 @@ class Segment:
     bytes: int
     last_crc: int
     """Checksum of the last source frame: whoever goes on must find the same."""
+    damage: tuple[int, int, int]
+    """What was wrong with the clip until its end, as `upres.video.frames.Damage` counts."""
 
     @property
     def delay(self) -> int:
@@ -130,12 +133,16 @@ class WorkFolder:
     def _record(self, number: int) -> Segment | None:
         try:
             fields = json.loads(self._path(number, "json").read_text("utf-8"))
-            lists = {name: tuple(fields[name]) for name in ("ticks", "order")}
+            lists = {name: tuple(fields[name]) for name in ("ticks", "order", "damage")}
             segment = Segment(**fields | lists)
             whole = self.segment_path(number).stat().st_size == segment.bytes
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        sound = sorted(segment.order) == list(range(len(segment.ticks))) and segment.ticks
+        sound = (
+            len(segment.ticks) > 0
+            and sorted(segment.order) == list(range(len(segment.ticks)))
+            and len(segment.damage) == _COUNTS
+        )
         return segment if whole and sound and segment.number == number else None
 
     def segment_path(self, number: int) -> Path:
@@ -147,7 +154,13 @@ class WorkFolder:
         return self.folder / "part.mkv"
 
     def finish(
-        self, number: int, *, ticks: tuple[int, ...], order: tuple[int, ...], last_crc: int
+        self,
+        number: int,
+        *,
+        ticks: tuple[int, ...],
+        order: tuple[int, ...],
+        last_crc: int,
+        damage: tuple[int, int, int],
     ) -> Segment:
         """Make the part a segment that counts, on the disk for good."""
         with writing(self.folder):
@@ -159,6 +172,7 @@ class WorkFolder:
                 order=order,
                 bytes=part.stat().st_size,
                 last_crc=last_crc,
+                damage=damage,
             )
             part.replace(self.segment_path(number))
             self._write(f"{number:06}.json", asdict(segment))
