@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from upres.config import Settings
 from upres.jobs.job import JobOptions
-from upres.service.intake import Intake, Request
+from upres.service.asked import Request
+from upres.service.intake import Intake
 from upres.service.parts import Service
 from upres.service.settings import ServiceSettings
 

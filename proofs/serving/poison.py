@@ -19,7 +19,8 @@ from sqlalchemy import text
 from proofs.serving.saboteur import HANG_PX, KILL_PX, MEMORY_PX
 from upres.config import Settings
 from upres.jobs.job import Job, JobOptions, State
-from upres.service.intake import Intake, Request
+from upres.service.asked import Request
+from upres.service.intake import Intake
 from upres.service.parts import Service
 from upres.service.settings import ServiceSettings
 

@@ -24,7 +24,8 @@ from upres.errors import (
     UpresError,
 )
 from upres.jobs.job import JobOptions, State
-from upres.service.intake import Intake, Request
+from upres.service.asked import Request
+from upres.service.intake import Intake
 from upres.service.run import Ending, run_job
 
 if TYPE_CHECKING:

@@ -56,6 +56,8 @@ OTHER: dict[str, Any] = {
     "upload_bytes": 1,
     "input_pixels": 2,
     "output_pixels": 3,
+    "clip_output_pixels": 0,
+    "clip_frame_pixels": 1_000_000,
     "held_pixels": 1_000_000,
     "frames": 1,
     "queued_pixels": 300_000_000,

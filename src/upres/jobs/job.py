@@ -19,17 +19,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from upres.errors import InvalidOption
 from upres.image.formats import FORMATS
+from upres.image.picture import Format
 from upres.upscale.size import DEFAULT_FACTOR, SizeRequest
 from upres.upscale.upscaler import Options
 
 if TYPE_CHECKING:
-    from upres.image.picture import Format
     from upres.storage.blobs import Blob
 
+CLIP: Final = "mp4"
+"""The format of results that are clips."""
+ResultFormat = Format | Literal["mp4"]
 LEASE_S = 30.0
 HEARTBEAT_S = 5.0
 ATTEMPTS_CAP = 3
@@ -99,8 +102,8 @@ class JobOptions:
     soften: float = 0.0
     exact: bool = False
     """Interpolate nothing that a network could compute."""
-    format: Format | None = None
-    """None: the source's, where it can be written."""
+    format: ResultFormat | None = None
+    """None: the source's, where it can be written; CLIP for clips."""
     quality: int = 95
     keep_metadata: bool = False
 
@@ -114,8 +117,8 @@ class JobOptions:
         _ = self.options
         if not isinstance(self.model, str) or not self.model:
             raise InvalidOption("model", self.model, "a model's name")
-        if self.format is not None and self.format not in FORMATS:
-            raise InvalidOption("format", self.format, f"one of {', '.join(FORMATS)}")
+        if self.format is not None and self.format not in (*FORMATS, CLIP):
+            raise InvalidOption("format", self.format, f"one of {', '.join([*FORMATS, CLIP])}")
         if isinstance(self.quality, bool) or self.quality not in _QUALITIES:
             raise InvalidOption("quality", self.quality, "a whole number from 1 to 100")
         for name in ("tta", "exact", "keep_metadata"):
@@ -137,7 +140,13 @@ class JobOptions:
     @property
     def pace(self) -> str:
         """The name under which speed is recorded: eight passes are another pace than one."""
-        return f"{self.model}+tta" if self.tta else self.model
+        model = f"{self.model}+clip" if self.is_clip else self.model
+        return f"{model}+tta" if self.tta else model
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether the source is a clip, once the job is accepted."""
+        return self.format == CLIP
 
     def canonical(self) -> str:
         """Return JSON that is the same for every way to ask for the same thing."""
@@ -231,7 +240,7 @@ class Job(NewJob):
     done_tiles: int = 0
     total_tiles: int = 0
     result: Blob | None = None
-    result_format: Format | None = None
+    result_format: ResultFormat | None = None
     reduced_key: str | None = None
     """The blob of a smaller result to look at, of large ones."""
     width: int | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import or_, select, update
 
 from upres.jobs.endings import end, end_twins
-from upres.jobs.job import POISON, Claim, State
+from upres.jobs.job import POISON, Claim, ResultFormat, State
 from upres.jobs.pace import record_pace
 from upres.jobs.queue import lost, waiting
 from upres.jobs.rows import claim_of, storable
@@ -22,7 +22,6 @@ from upres.jobs.schema import counters, jobs
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-    from upres.image.picture import Format
     from upres.jobs.database import Transaction
     from upres.storage.blobs import Blob
 
@@ -126,7 +125,7 @@ def finish(
     *,
     result: Blob,
     reduced: Blob | None,
-    format: Format,  # noqa: A002
+    format: ResultFormat,  # noqa: A002
     width: int,
     height: int,
     content_key: str | None,

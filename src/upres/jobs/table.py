@@ -8,14 +8,13 @@ from sqlalchemy import delete, update
 
 from upres.jobs import figures, leases, pace, queue, retention, schema
 from upres.jobs.database import BUSY_TIMEOUT_S, Clock, Database
-from upres.jobs.job import ATTEMPTS_CAP, LEASE_S, Claim, Job, NewJob
+from upres.jobs.job import ATTEMPTS_CAP, LEASE_S, Claim, Job, NewJob, ResultFormat
 from upres.jobs.rows import job_of, storable
 from upres.jobs.schema import workers
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from upres.image.picture import Format
     from upres.storage.blobs import Blob
 
 
@@ -160,7 +159,7 @@ class JobTable:
         claim: Claim,
         *,
         result: Blob,
-        format: Format,  # noqa: A002
+        format: ResultFormat,  # noqa: A002
         width: int,
         height: int,
         reduced: Blob | None = None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from upres.errors import JobMissing, UpresError
 from upres.jobs.job import UNFINISHED
+from upres.service.clip_files import sweep_folder
 from upres.service.log import logger
 
 if TYPE_CHECKING:
@@ -84,5 +85,6 @@ class Chores:
             fresh_s=_FRESH_S,
         )
         service.previews.sweep(wanted=self._goes_on)
+        sweep_folder(service.clip_folder, wanted=self._goes_on)
         if swept.blobs or swept.parts:
             logger("worker").info("swept", blobs=swept.blobs, bytes=swept.bytes, parts=swept.parts)

@@ -10,14 +10,22 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from upres.enlargement import Undertaking
-from upres.errors import BlobMissing, PictureTooLarge, UpresError
-from upres.image.formats import TRAITS, written_as
-from upres.jobs.job import NewJob, Priority
+from upres.errors import (
+    BlobMissing,
+    InvalidOption,
+    PictureTooLarge,
+    UnsupportedVideo,
+    UpresError,
+)
+from upres.image.formats import FORMATS, TRAITS, written_as
+from upres.jobs.job import CLIP, NewJob
 from upres.sandbox.decoder import inspect
+from upres.service.asked import Request
+from upres.service.clip_files import HEAD_BYTES, clip_type
 from upres.service.content import content_key
 from upres.service.room import FolderRoom
 
@@ -33,20 +41,6 @@ Charge = Callable[[int], None]
 _HEADERS_KEPT = 4096
 _REFUSED_S = 60.0
 """A refused picture is kept so long: somebody else may just be sending the same one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What somebody asks to be done with an uploaded picture."""
-
-    name: str
-    """The picture's, for display and errors."""
-    options: JobOptions
-    owner: str
-    """The client."""
-    priority: Priority = Priority.INTERACTIVE
-    idempotency_key: str | None = None
-    request_id: str = ""
 
 
 class Intake:
@@ -125,11 +119,16 @@ class Intake:
 
     def _checked(self, source: Blob, request: Request) -> NewJob:
         service = self._service
+        with service.blobs.open(source.key) as file:
+            if clip_type(file.read(HEAD_BYTES)) is not None:
+                return self._checked_clip(source, request)
+        if request.options.is_clip:
+            raise InvalidOption("format", CLIP, f"one of {', '.join(FORMATS)} for a picture")
         header = self._header(source, name=request.name)
         work = Undertaking(
             header, name=request.name, size=request.options.size, limits=service.limits
         )
-        format_: Format = request.options.format or written_as(header.format)
+        format_ = cast("Format", request.options.format or written_as(header.format))
         work.check_format(format_)
         self._check_held(format_, work)
         # said aloud, so that asking for it and leaving it out is the same request
@@ -146,6 +145,19 @@ class Intake:
             idempotency_key=request.idempotency_key,
             request_id=request.request_id,
             expires_after_s=service.settings.result_retention_s,
+        )
+
+    def _checked_clip(self, source: Blob, request: Request) -> NewJob:
+        try:
+            from upres.service.clips import checked
+        except ImportError as error:
+            reason = "this server takes no clips: its video part is not installed"
+            raise UnsupportedVideo(request.name, reason) from error
+        return checked(
+            self._service,
+            source,
+            request,
+            installed=lambda options, factor: self._installed(options, factor=factor),
         )
 
     def _check_held(self, format: Format, work: Undertaking) -> None:  # noqa: A002

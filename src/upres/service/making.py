@@ -14,7 +14,7 @@ from upres.enlargement import Delivery, Enlargement, condition_of
 from upres.errors import DiskFull, EncodingFailed, OutputNotWritable
 from upres.image.encode import encode
 from upres.image.reduce import Reduction
-from upres.jobs.job import Ran
+from upres.jobs.job import CLIP, Ran
 from upres.sandbox.decoder import opened
 from upres.service.content import content_key
 from upres.service.log import logger
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from upres.condition.choice import Choice
     from upres.image.picture import Format
-    from upres.jobs.job import Claim, Job, JobOptions
+    from upres.jobs.job import Claim, Job, JobOptions, ResultFormat
     from upres.sandbox.decoder import RemoteDecoder
     from upres.service.parts import Service
     from upres.service.pulse import Pulse
@@ -49,7 +49,7 @@ class Made:
     result: Blob
     reduced: Blob | None
     """A smaller one to look at, of large results."""
-    format: Format
+    format: ResultFormat
     width: int
     """In pixels, as the height."""
     height: int
@@ -178,10 +178,11 @@ def _choice(service: Service, claim: Claim) -> Choice | None:
 
 
 def _delivery(options: JobOptions) -> Delivery:
-    if options.format is None:
-        raise ValueError("a job that was accepted says its format")
+    format_ = options.format
+    if format_ is None or format_ == CLIP:
+        raise ValueError("a picture's job that was accepted says its format")
     return Delivery(
-        format=options.format,
+        format=format_,
         quality=options.quality,
         strip_metadata=not options.keep_metadata,
         strip_location=True,

@@ -17,6 +17,8 @@ from upres.storage.disk import DiskBlobs
 from upres.workbench import Runtime, Workbench
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from upres.service.settings import ServiceSettings
     from upres.storage.blobs import Blobs
 
@@ -72,6 +74,11 @@ class Service:
     def runtime(self) -> Runtime:
         """How a worker runs networks; the CPUs are counted once, not for every picture."""
         return Runtime(threads=self.settings.threads_of_worker(usable_cpus()))
+
+    @property
+    def clip_folder(self) -> Path:
+        """Where workers keep finished segments of clips, a folder for each job."""
+        return self.settings.data_folder / "clips"
 
     @cached_property
     def previews(self) -> Previews:

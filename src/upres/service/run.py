@@ -82,7 +82,7 @@ def _worked(
     pulse = Pulse(service.table, claim, settings=service.settings, drained=drained, end=end)
     try:
         with pulse:
-            return _published(service, claim, make(service, claim, pulse))
+            return _published(service, claim, _make(service, claim, pulse))
     except Cancelled:
         return _stopped(service, claim, pulse.stop())
     except MemoryError as error:
@@ -99,6 +99,14 @@ def _worked(
         with suppress(UpresError):
             service.table.forfeit(claim)
         raise
+
+
+def _make(service: Service, claim: Claim, pulse: Pulse) -> Made:
+    if claim.job.options.is_clip:
+        from upres.service.clips import make_clip
+
+        return make_clip(service, claim, pulse)
+    return make(service, claim, pulse)
 
 
 def _published(service: Service, claim: Claim, made: Made) -> Ending:

@@ -133,6 +133,10 @@ class ServiceSettings(BaseModel):
     """largest picture taken in, all frames or pages together"""
     output_pixels: Pixels = 200_000_000
     """largest result, all frames or pages together"""
+    clip_output_pixels: Annotated[int, Field(ge=0)] = 10_000_000_000
+    """largest result of a clip, width x height x frames; 0 takes no clips"""
+    clip_frame_pixels: Pixels = 8_847_360
+    """largest picture of a clip, and of its result"""
     held_pixels: Pixels = 50_000_000
     """largest result as AVIF, WebP or GIF, whose encoders keep the picture in memory"""
     frames: Count = 100

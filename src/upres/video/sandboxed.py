@@ -70,7 +70,7 @@ class SandboxedSource:
         """
         self.name, self._file, self._sha256, self._size = name, file, sha256, size
         self._limits, self._picture_limits = limits, picture_limits
-        self._most_frames = most_frames
+        self.most_frames = most_frames
         self._sound = False
 
     @property
@@ -101,9 +101,9 @@ class SandboxedSource:
                 raise UnreadableVideo(self.name, "it is not what it was")
             for frame in answer.frames(found, damage):
                 count += 1
-                if self._most_frames is not None and count > self._most_frames:
+                if self.most_frames is not None and count > self.most_frames:
                     raise PictureTooLarge(
-                        self.name, what="it has", value=count, limit=self._most_frames,
+                        self.name, what="it has", value=count, limit=self.most_frames,
                         unit="frames",
                     )  # fmt: skip
                 yield frame

@@ -5,9 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from upres.service.clip_files import CLIPS
 from upres.web.incoming import FIELD
 from upres.web.options import PictureOptions
-from upres.web.results import JSON, PICTURES
+from upres.web.results import JSON, PICTURES, RESULTS
 from upres.web.schemas import EncodedResult
 
 Described = dict[str, Any]
@@ -79,7 +80,7 @@ def answer(model: str, description: str, *, headers: Described | None = None) ->
 
 def picture(description: str) -> Described:
     """Describe an answer that is a picture, or JSON where the client prefers it."""
-    content: Described = {one: {"schema": BINARY} for one in PICTURES}
+    content: Described = {one: {"schema": BINARY} for one in RESULTS}
     content[JSON] = {"schema": EncodedResult.model_json_schema()}
     etag = {"description": "The file's SHA-256.", "required": True, "schema": _TEXT}
     return {"description": description, "content": content, "headers": {"ETag": etag}}
@@ -87,7 +88,7 @@ def picture(description: str) -> Described:
 
 def source(description: str) -> Described:
     """Describe an answer that is an uploaded picture."""
-    types = (*PICTURES, "image/bmp", "application/octet-stream")
+    types = (*PICTURES, *CLIPS, "image/bmp", "application/octet-stream")
     return {
         "description": description,
         "content": {one: {"schema": BINARY} for one in types},
@@ -101,7 +102,10 @@ def bare(description: str) -> Described:
 
 def one_picture(*parameters: Described) -> dict[str, Any]:
     """Describe a request with one picture, raw or in a form, and options in query or form."""
-    raw = {one: {"schema": BINARY} for one in (*PICTURES, "image/bmp", "application/octet-stream")}
+    raw = {
+        one: {"schema": BINARY}
+        for one in (*PICTURES, *CLIPS, "image/bmp", "application/octet-stream")
+    }
     return {
         "parameters": [*_options_in_query(), IDEMPOTENCY_KEY, *parameters],
         "requestBody": {

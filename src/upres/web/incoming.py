@@ -13,7 +13,7 @@ from flask import request
 from pydantic import ValidationError
 
 from upres.errors import InvalidOption, NoFile
-from upres.service.intake import Request
+from upres.service.asked import Request
 from upres.web.clients import client
 from upres.web.guards import request_id
 from upres.web.limits import charge_pixels, charge_request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -50,6 +51,7 @@ def told(job: Job, service: Service | None = None) -> JobAnswer:
         job,
         position=service.table.position(job.id),
         eta_s=service.table.eta_s(job.id),
+        now=datetime.now(UTC),
         preview=service.previews.of(job.id).bytes,
     )
 

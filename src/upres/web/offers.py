@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Self
 
 from upres.image.formats import FORMATS
+from upres.jobs.job import CLIP
+from upres.service.clip_files import clips_possible
 from upres.upscale.size import MAX_FACTOR
 from upres.web.schemas import Answer, Failure
 
@@ -94,6 +96,10 @@ class LimitsAnswer(Answer):
     """All frames or pages together."""
     output_pixels: int
     """All frames or pages together."""
+    clip_output_pixels: int
+    """Of a clip's result, width x height x frames; 0: clips are not taken."""
+    clip_frame_pixels: int
+    """Of each picture of a clip, and of its result."""
     frames: int
     max_scale: int
     requests_per_minute: int
@@ -127,6 +133,8 @@ class LimitsAnswer(Answer):
             upload_bytes=settings.upload_bytes,
             input_pixels=settings.input_pixels,
             output_pixels=settings.output_pixels,
+            clip_output_pixels=settings.clip_output_pixels if clips_possible() else 0,
+            clip_frame_pixels=settings.clip_frame_pixels,
             frames=settings.frames,
             max_scale=MAX_FACTOR,
             requests_per_minute=settings.requests_per_minute,
@@ -139,5 +147,5 @@ class LimitsAnswer(Answer):
             archive_jobs=archive_jobs,
             result_retention_s=settings.result_retention_s,
             source_retention_s=settings.source_retention_s if settings.keep_sources else 0,
-            output_formats=list(FORMATS),
+            output_formats=[*FORMATS, CLIP],
         )

@@ -82,8 +82,8 @@ class PictureOptions(BaseModel):
     """0 to 1: blend towards a slight blur."""
     exact: Truth = False
     """Have the network compute flat parts of the picture, too, which are interpolated otherwise."""
-    format: Format | SkipJsonSchema[None] = _NOT_GIVEN
-    """The result's format; by default the picture's own, PNG for BMP."""
+    format: Format | Literal["mp4"] | SkipJsonSchema[None] = _NOT_GIVEN
+    """The result's format; by default the picture's own, PNG for BMP; of clips `mp4` alone."""
     quality: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100)] = 95
     """Of JPEG, WebP and AVIF."""
     keep_metadata: Truth = False

@@ -55,6 +55,7 @@ STATUSES: Mapping[str, int] = {
     "blob-missing": 410,
     "picture-too-large": 413,
     "unsupported-picture": 415,
+    "unsupported-video": 415,
     "bad-picture": 422,
     "invalid-option": 422,
     "unknown-model": 422,

@@ -14,7 +14,8 @@ from flask import Response, abort, request, send_file
 
 from upres.errors import BlobMissing, JobGone, JobNotReady, UnsupportedPicture
 from upres.image.formats import TRAITS, sniff
-from upres.jobs.job import State
+from upres.jobs.job import CLIP, State
+from upres.service.clip_files import HEAD_BYTES, clip_type
 from upres.web import nginx
 from upres.web.incoming import UNNAMED, cut
 from upres.web.schemas import EncodedResult
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/tiff", "image/gif")
+RESULTS = (*PICTURES, "video/mp4")
 _ANY = "application/octet-stream"
 _CHUNK_BYTES = 3 * 2**16
 """Divisible by 3: base64 of the parts is base64 of the whole."""
-_HEAD_BYTES = 64
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _INERT = "default-src 'none'; sandbox"
 """Content-Security-Policy of files: whatever a browser takes them for, nothing in them runs."""
@@ -37,7 +38,7 @@ _INERT = "default-src 'none'; sandbox"
 
 def media_type(format_: str) -> str:
     """Return a format's media type."""
-    return f"image/{format_}"
+    return f"video/{format_}" if format_ == CLIP else f"image/{format_}"
 
 
 def file_name(job: Job) -> str:
@@ -45,7 +46,11 @@ def file_name(job: Job) -> str:
     stem = PurePosixPath(job.source_name).stem or UNNAMED
     factor = job.options.size.nominal_factor
     mark = f"{job.width}x{job.height}" if factor is None else f"x{factor:g}"
-    extension = TRAITS[job.result_format].extensions[0] if job.result_format else ""
+    format_ = job.result_format
+    if format_ is None or format_ == CLIP:
+        extension = f".{CLIP}" if format_ else ""
+    else:
+        extension = TRAITS[format_].extensions[0]
     return cut(stem, f"_{mark}{extension}")
 
 
@@ -89,7 +94,7 @@ def reduced(job: Job) -> Response:
     if key is None or not blobs.touch(key):
         raise JobGone(job.id, "smaller result")
     with blobs.open(key) as file:
-        type_ = media_type(sniff(file.read(_HEAD_BYTES), name=job.source_name))
+        type_ = media_type(sniff(file.read(HEAD_BYTES), name=job.source_name))
     answer = _file(job, key, type_, name=file_name(job), attachment=False)
     answer.headers["Cache-Control"] = _kept()
     return answer
@@ -102,7 +107,8 @@ def source(job: Job) -> Response:
         raise JobGone(job.id, "source")
     try:
         with blobs.open(job.source_key) as file:
-            type_ = media_type(sniff(file.read(_HEAD_BYTES), name=job.source_name))
+            head = file.read(HEAD_BYTES)
+            type_ = clip_type(head) or media_type(sniff(head, name=job.source_name))
     except BlobMissing as error:
         raise JobGone(job.id, "source") from error
     except UnsupportedPicture:
@@ -115,7 +121,7 @@ def source(job: Job) -> Response:
 def wants_json() -> bool:
     """Tell whether the client prefers JSON to a picture."""
     accepted = request.accept_mimetypes
-    return accepted[JSON] > max(accepted[one] for one in PICTURES)
+    return accepted[JSON] > max(accepted[one] for one in RESULTS)
 
 
 def _kept() -> str:

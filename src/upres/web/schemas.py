@@ -169,7 +169,9 @@ class JobAnswer(Answer):
     """0 to 1."""
     done_tiles: int
     total_tiles: int
-    """0 until it is known."""
+    """0 until it is known; of clips, frames are counted, not tiles."""
+    frames_per_s: float | None
+    """Of a clip that is being worked on."""
     preview: int
     """Grows with what `preview` has to show of a running job; 0: nothing (yet)."""
     position: int
@@ -194,6 +196,7 @@ class JobAnswer(Answer):
         *,
         position: int = 0,
         eta_s: float | None = None,
+        now: datetime | None = None,
         preview: int = 0,
         error: Failure | None = None,
     ) -> Self:
@@ -215,6 +218,7 @@ class JobAnswer(Answer):
             total_tiles=job.total_tiles,
             preview=preview,
             position=position,
+            frames_per_s=_frames_per_s(job, now),
             eta_s=None if eta_s is None else round(eta_s, 1),
             choice=None if job.choice is None else Choice.model_validate_json(job.choice),
             ran=None if job.ran is None else Ran.model_validate_json(job.ran),
@@ -230,6 +234,14 @@ class JobAnswer(Answer):
                 preview=f"{address}/preview",
             ),
         )
+
+
+def _frames_per_s(job: Job, now: datetime | None) -> float | None:
+    running = job.options.is_clip and job.state is State.RUNNING
+    if not running or now is None or job.started is None or not job.done_tiles:
+        return None
+    seconds = (now - job.started).total_seconds()
+    return round(job.done_tiles / seconds, 2) if seconds > 0 else None
 
 
 def _progress(job: Job) -> float:

@@ -198,7 +198,7 @@ def test_the_limits_are_those_of_the_settings(client: Reader, service: Service) 
     answer = client.get("/api/v1/limits").json
     for name in ("upload_bytes", "input_pixels", "output_pixels", "frames", "queued_pixels"):
         assert answer[name] == getattr(service.settings, name)
-    assert answer["output_formats"] == ["png", "jpeg", "webp", "avif", "tiff", "gif"]
+    assert answer["output_formats"] == ["png", "jpeg", "webp", "avif", "tiff", "gif", "mp4"]
 
 
 def test_limits_are_limits(client: Reader, service: Service, drawing: bytes) -> None:

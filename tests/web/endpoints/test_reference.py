@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 OF_BLAME = {Blame.CALLER: 422, Blame.CAPACITY: 503}
-OF_CLIPS = {"bad-video", "unsupported-video"}
-"""Errors of `upres video` alone: the service takes pictures."""
 
 
 def codes_told() -> dict[str, int]:
@@ -49,7 +47,7 @@ def test_every_code_has_its_status_on_the_page() -> None:
     ]
     assert len(leaves) > 30
     for kind in leaves:
-        if kind.blame in OF_BLAME and kind.code not in OF_CLIPS:
+        if kind.blame in OF_BLAME:
             assert told.get(kind.code) == STATUSES.get(kind.code, OF_BLAME[kind.blame]), kind.code
     assert STATUSES.items() <= told.items()
 
