@@ -28,14 +28,16 @@ MAX_REDRAWS = 8
 class CropRule:
     """How crops are drawn: low-resolution side in pixels, and how often a flat one is refused.
 
-    The share `solid` of the crops is a single colour, often a strong one: at a picture's edge the
-    network must not take the zeros around it for something dark.
+    Pictures are drawn in proportion to their area to the power `area_power`: 1 treats every pixel
+    alike, 0 every picture. The share `solid` of the crops is a single colour, often a strong one:
+    at a picture's edge the network must not take the zeros around it for something dark.
     """
 
     patch_px: int = 48
     batch: int = 16
     flat_rejection: float = 0.8
     solid: float = 0.0
+    area_power: float = 1.0
 
 
 class Batches:
@@ -52,6 +54,9 @@ class Batches:
         self.rule = rule
         self.seed = seed
         self.degradation = degradation
+        areas = np.array([low.shape[0] * low.shape[1] for low, _ in corpus.pairs], np.float64)
+        weights = areas**rule.area_power
+        self._share = np.cumsum(weights / weights.sum())
         self._worker = ThreadPoolExecutor(1)
         self._ahead: dict[int, Future[Batch]] = {}
 
@@ -78,7 +83,7 @@ class Batches:
                 colour, (size * scale, size * scale, 1)
             )
         for _ in range(MAX_REDRAWS):
-            index = min(int(np.searchsorted(self.corpus.share, random.random())), len(pairs) - 1)
+            index = min(int(np.searchsorted(self._share, random.random())), len(pairs) - 1)
             low, high = pairs[index]
             top = int(random.integers(low.shape[0] - size + 1))
             left = int(random.integers(low.shape[1] - size + 1))

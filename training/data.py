@@ -55,8 +55,6 @@ class Corpus:
                     self.folders[path.parent.name] += 1
         if not self.pairs:
             raise ValueError("no usable training pictures found")
-        areas = np.array([low.shape[0] * low.shape[1] for low, _ in self.pairs], np.float64)
-        self.share = np.cumsum(areas / areas.sum())
 
     @property
     def megapixels(self) -> float:

@@ -36,6 +36,19 @@ def test_clean_batches_are_those_of_runs_under_way(tmp_path: Path) -> None:
 PINNED = [2526516413, 3034434201]
 
 
+@pytest.mark.parametrize(("power", "of_the_large"), [(1.0, 0.9), (0.5, 0.75), (0.0, 0.5)])
+def test_how_often_a_large_picture_is_drawn(
+    tmp_path: Path, power: float, of_the_large: float
+) -> None:
+    """In proportion to its area to a power: here nine times the other's."""
+    corpus = corpus_of(tmp_path, [scene(60, 60), scene(180, 180, 2)], scale=1, smallest_px=16)
+    corpus.pairs = [(np.full_like(low, len(low)), high) for low, high in corpus.pairs]
+    rule = CropRule(patch_px=16, batch=500, flat_rejection=0, area_power=power)
+    low, _ = Batches(corpus, rule, 3).make(0)
+    large = float((low.mean(dim=(1, 2, 3)) > 120 / 255).float().mean())
+    assert large == pytest.approx(of_the_large, abs=0.06)
+
+
 @pytest.mark.parametrize("scale", [1, 2, 3])
 def test_a_batch_depends_on_seed_and_update_alone(tmp_path: Path, scale: int) -> None:
     """Whether it was prepared ahead, drawn at once, or drawn after others."""
