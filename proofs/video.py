@@ -46,7 +46,7 @@ BARS = {
     ),
     "chromium": (
         chromium.measure,
-        "results in MP4 and WebM play to their end in Debian's chromium",
+        "results in MP4 and WebM play to their end in Debian's chromium, and so does the page",
     ),
 }
 

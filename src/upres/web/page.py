@@ -21,6 +21,8 @@ LANGUAGES = {"en": "English", "zh-CN": "简体中文"}
 SAMPLES = ("cat.jpg", "print.jpg", "text.png")
 """In `static/samples`; each has its name among the words."""
 _COOKIE = "upres_language"
+_CLIPS = ("MP4", "MOV", "WebM")
+"""Of the kinds of clips that are taken, those that people know."""
 _YEAR_S = 365 * 86_400
 
 blueprint = APIBlueprint("page", __name__, tag="Page")
@@ -47,12 +49,13 @@ def page() -> Any:
     language = _language()
     settings = serving().service.settings
     said = words(language)
-    data = {
+    data: dict[str, Any] = {
         "language": language,
         "words": said,
         "limits": limits_now().model_dump(mode="json"),
         "keyNeeded": settings.api_keys_required,
     }
+    clips = _CLIPS if data["limits"]["clip_output_pixels"] else ()
     answer = make_response(
         render_template(
             "page.html",
@@ -64,7 +67,7 @@ def page() -> Any:
             samples=SAMPLES,
             field=FIELD,
             scale=SCALE,
-            formats=", ".join(name.upper() for name in INPUT_FORMATS),
+            formats=", ".join([*(name.upper() for name in INPUT_FORMATS), *clips]),
             limits=data["limits"],
             key_needed=settings.api_keys_required,
         )

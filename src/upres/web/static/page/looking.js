@@ -3,13 +3,15 @@
 const THUMB = 96;
 const MAP = 96;
 
+export const isClip = ({ type }) => Boolean(type?.startsWith("video/"));
+
 // Returns {width, height, thumbnail}, or null for a file that this browser cannot show.
 export async function look(blob) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob);
   } catch {
-    return null;
+    return isClip(blob) ? (await import("./clip.js")).look(blob) : null;
   }
   const { width, height } = bitmap;
   const side = Math.min(width, height);

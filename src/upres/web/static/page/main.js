@@ -2,6 +2,7 @@
 
 import { API, key, picture as fetchPicture } from "./api.js";
 import * as film from "./film.js";
+import { isClip } from "./looking.js";
 import * as models from "./models.js";
 import * as all from "./pictures.js";
 import { table } from "./pictures.js";
@@ -107,7 +108,7 @@ function draw() {
   const download = by("download");
   download.hidden = !done;
   if (done) download.href = run.job.links.result;
-  by("try").disabled = !picture.width;
+  by("try").disabled = !picture.width || isClip(picture);
   drawRuns(picture, run);
   again();
 }

@@ -6,7 +6,7 @@
 
 import { API, ask, cancel, follow, picture as fetchPicture, send, UNFINISHED } from "./api.js";
 import { limits, megapixels, t } from "./words.js";
-import { look } from "./looking.js";
+import { isClip, look } from "./looking.js";
 
 const KEPT = "upres.pictures";
 const KEPT_PICTURES = 60;
@@ -69,7 +69,10 @@ function refusal(picture, file) {
   return "";
 }
 
-export function begin(picture, options, { start = true } = {}) {
+export function begin(picture, asked, { start = true } = {}) {
+  // a clip becomes an MP4, whatever pictures become
+  const { format, ...rest } = asked;
+  const options = isClip(picture) || !format ? rest : asked;
   const run = {
     id: freshId(), options, state: "waiting", sent: 0, job: null, problem: null, again: 0,
     tries: 0,

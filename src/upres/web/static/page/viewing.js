@@ -2,7 +2,7 @@
 
 import { API, key, picture as fetchPicture } from "./api.js";
 import * as growing from "./growing.js";
-import { detailed } from "./looking.js";
+import { detailed, isClip } from "./looking.js";
 import { blobOf, doneRuns, isOpen } from "./pictures.js";
 import * as stage from "./stage.js";
 import { factor, t } from "./words.js";
@@ -16,6 +16,7 @@ const kind = by("before-kind");
 let turn = 0;
 let open = null; // of the chosen picture: {picture, decoding}
 let asked = "bicubic";
+let clip = null; // the module of players, once there was a clip
 let reduced = null; // the run whose result is shown smaller than it is
 const whole = new Set(); // runs whose large results were asked for
 
@@ -132,6 +133,7 @@ const isReduced = (run) => Boolean(run.job?.result?.reduced) && !whole.has(run.i
 export async function show(picture, run, { fresh = false } = {}) {
   const mine = (turn += 1);
   reduced = null;
+  clip?.leave();
   const current = () => mine === turn;
   let from = null;
   try {
@@ -148,6 +150,7 @@ export async function show(picture, run, { fresh = false } = {}) {
     return from && !from.bitmap ? "unseen" : "";
   }
   const laid = stage.lay(size.width, size.height);
+  if (isClip(picture)) return played(run, from, { done, current });
   offer(picture, run, size);
   if (!from?.bitmap) return alone(run, { done, current });
   try {
@@ -156,6 +159,31 @@ export async function show(picture, run, { fresh = false } = {}) {
     if (current()) throw error;
     return ""; // another picture was chosen meanwhile, and this one's is gone
   }
+}
+
+async function played(run, from, { done, current }) {
+  clip = await import("./clip.js");
+  const path = `${API}/jobs/${run.job?.id}/result`;
+  let after = null;
+  if (done) after = key.get() ? URL.createObjectURL(await fetchPicture(path)) : path;
+  let players;
+  try {
+    players = await clip.show(from?.url, after);
+  } catch {
+    if (current()) empty();
+    return "unseen";
+  }
+  if (!current()) return "";
+  kind.replaceChildren(new Option(t("before"), "original"));
+  put("before", players.before);
+  put("after", players.after);
+  begun(false);
+  by("before").className = "layer before";
+  by("after").className = "layer after";
+  stage.single(!(players.before && players.after));
+  by("tag-before").textContent = done && players.before ? t("before") : "";
+  by("tag-after").textContent = done ? runName(run) : t("preview");
+  return done && !players.before ? "no_source" : "";
 }
 
 async function compared(picture, run, from, size, { done, fresh, current }) {
@@ -248,6 +276,7 @@ async function alone(run, { done, current }) {
 
 export function empty() {
   turn += 1;
+  clip?.leave();
   put("before", null);
   put("after", null);
   stage.single(true);
