@@ -64,7 +64,8 @@ def _on_the_page() -> dict[str, Any]:
     """Give a clip to the page of a running service, and play what comes of it to its end."""
     with (
         tempfile.TemporaryDirectory() as name,
-        RunningService(Path(name) / "service") as service,
+        tempfile.TemporaryDirectory() as folder,
+        RunningService(Path(folder)) as service,
         sync_playwright() as driver,
     ):
         clip = photo_clip(Path(name) / "clip.mp4", width=160, height=90, frames=50)
