@@ -11,7 +11,7 @@ from typing import Any
 
 from proofs.filming.material import photo_clip, words
 
-_FRAMES = 32
+_FRAMES = 64
 _EVERY = 4
 """Of the readings, those that are written down."""
 _LIMIT_MB = 700

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,13 +82,9 @@ def test_auto_is_the_network_for_clips(service: Service, tmp_path: Path) -> None
 
 
 def test_another_worker_goes_on_behind_finished_segments(service: Service, tmp_path: Path) -> None:
-    """A worker that is lost in the middle leaves what it finished; the result is the same."""
+    """A worker that gives a job back in the middle leaves what it finished, and it is used."""
     clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=500, options={"g": "25"}))
-    whole = accepted(service, clip)
-    assert run_job(service, claimed(service)) is Ending.DONE
-    first = result(service, whole, tmp_path / "whole.mp4").read_bytes()
-
-    job = accepted(service, clip, JobOptions(model="bicubic", factor=2, soften=0.0, quality=94))
+    job = accepted(service, clip)
     claim = claimed(service, "lost")
     work = service.clip_folder / job.id / f"{claim.token:09}" / "clip.mp4.upres"
     given_up = threading.Event()
@@ -115,8 +115,47 @@ def test_another_worker_goes_on_behind_finished_segments(service: Service, tmp_p
     assert inodes == [before]
     made = result(service, job, tmp_path / "out.mp4")
     assert numbers_and_times(made) == numbers_and_times(clip)
-    assert first  # what one worker makes alone
     assert not (service.clip_folder / job.id).exists()
+
+
+_WORK = """
+import sys
+from pathlib import Path
+from service_cases import claimed, service_in
+from upres.service.run import run_job
+
+service = service_in(Path(sys.argv[1]), lease_s=1, heartbeat_s=0.2)
+run_job(service, claimed(service, "killed"))
+"""
+
+
+def test_a_killed_worker_costs_nothing_but_time(service: Service, tmp_path: Path) -> None:
+    """Kill -9 in the middle; the next worker's result has the bytes of one in one go."""
+    clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=600, sound="aac"))
+    job = accepted(service, clip)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WORK, str(service.settings.data_folder)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not list(service.clip_folder.glob("*/*/*/000001.json")):
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    while (claim := service.table.claim("next", lease_s=30)) is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert claim.job.id == job.id
+    assert claim.job.attempts == 2
+    assert run_job(service, claim) is Ending.DONE
+    killed = result(service, job, tmp_path / "killed.mp4").read_bytes()
+    with closing(service_in(tmp_path / "other")) as other:
+        whole = accepted(other, clip)
+        assert run_job(other, claimed(other)) is Ending.DONE
+        assert result(other, whole, tmp_path / "whole.mp4").read_bytes() == killed
 
 
 def _first_inode(folder: Path) -> int:
@@ -174,6 +213,20 @@ def test_limits_are_held_before_anything_is_queued(tmp_path: Path) -> None:
             accepted(service, clip)
         assert service.table.claim("worker", lease_s=30) is None
         service.close()
+
+
+def test_a_clip_takes_no_more_than_a_minutes_worth(tmp_path: Path) -> None:
+    """Of what a client may ask for: otherwise no longer clip could ever be sent."""
+    limits = {"output_megapixels_per_minute": 1, "output_pixels": 1_000_000}
+    with closing(service_in(tmp_path / "service", **limits)) as service:
+        clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=50))
+        intake = Intake(service)
+        source = intake.store([clip.read_bytes()], name="clip")
+        charged: list[int] = []
+        for options in (QUICK, JobOptions(model="bicubic", factor=1)):
+            request = Request(name="clip", options=options, owner="somebody")
+            intake.accept(source, request, charge=charged.append)
+        assert charged == [1_000_000, 96 * 64 * 50]
 
 
 def test_formats_belong_to_their_kind(service: Service, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from clips import ClipRecipe, numbers_and_times, packets, sound_of, write_clip
 
 from upres.errors import (
+    Cancelled,
     DiskFull,
     PictureTooLarge,
     UnreadableVideo,
@@ -21,6 +22,7 @@ from upres.errors import (
 from upres.image.limits import Limits
 from upres.upscale.size import SizeRequest
 from upres.video.clip import look_at
+from upres.video.making import Progress
 from upres.video.transcode import Outcome, Transcode, VideoOptions
 
 Enlarge = Callable[..., tuple[Path, Outcome]]
@@ -48,6 +50,28 @@ def test_damaged_packets_are_skipped_counted_and_the_rest_keeps_its_times(
     right = {n for n, time in numbers_and_times(made) if time == Fraction(n, 25)}
     assert right >= {*range(24), *range(48, 75)}
     assert packets(made, "audio") == packets(clip, "audio")
+
+
+def test_damage_before_a_run_was_stopped_is_told_by_the_one_that_goes_on(
+    enlarge: Enlarge, tmp_path: Path
+) -> None:
+    """As if there had been one run; damage behind it is counted once, too."""
+    clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=150))
+    holed(clip, from_packet=14, packets_lost=3)
+    holed(clip, from_packet=110, packets_lost=2)
+    _, whole = enlarge(clip, "whole.mkv", segment_s=0.6)
+    written = 0
+
+    def progress(now: Progress) -> None:
+        nonlocal written
+        written = now.frames
+
+    with pytest.raises(Cancelled):
+        enlarge(clip, "out.mkv", segment_s=0.6, progress=progress, cancel=lambda: written >= 60)
+    _, outcome = enlarge(clip, "out.mkv", segment_s=0.6, resume=True)
+    assert outcome.resumed > 20
+    assert whole.warnings
+    assert outcome.warnings == whole.warnings
 
 
 def test_or_they_stop_the_work(enlarge: Enlarge, tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ class Intake:
             "client_px_limit": settings.queued_pixels_per_client,
         }
         if charge is not None and table.is_work(new, **limits):
-            charge(new.cost_px)
+            # a clip that is more than a minute's worth takes all of one minute's
+            most_px = settings.output_megapixels_per_minute * 1_000_000
+            charge(min(new.cost_px, most_px) if new.options.is_clip else new.cost_px)
         if not blobs.touch(new.source_key):
             raise BlobMissing(new.source_key)
         while True:
