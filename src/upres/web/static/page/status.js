@@ -24,7 +24,9 @@ export function sentence(run) {
     lost: () => t("expired"),
     done: () => t("done"),
   }[run.state]();
-  return isOpen(run) && left && !job?.cancel_requested ? `${said}${t("comma")}${left}` : said;
+  if (!isOpen(run) || job?.cancel_requested) return said;
+  const pace = job?.frames_per_s ? t("frames_a_second", { n: number(job.frames_per_s) }) : "";
+  return [said, pace, left].filter(Boolean).join(t("comma"));
 }
 
 // What ran: "Lite, OpenVINO fp32, 0.8 s"; and only what the server told.
