@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from upres.errors import InvalidOption, ModelRefused, UnknownModel
 from upres.jobs.job import JobOptions
 from upres.library import Upscaler, enlarge
 from upres.models.blend import Blend, between, blended_graph
+from upres.models.calibration import Calibration
 from upres.models.catalogue import Catalogue
 from upres.models.probe import sample
 from upres.service.run import Ending, run_job
@@ -249,6 +251,25 @@ class TestPictures:
         pytest.importorskip("cv2" if engine == "opencv" else engine)
         result = enlarged(bench, 0.5, runtime=Runtime(engine=engine, precision="fp32", threads=1))
         assert np.abs(result.astype(int) - enlarged(bench, 0.5)).max() <= 1
+
+    def test_a_blend_is_not_run_in_int8(
+        self, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only its two networks have tables: `auto` takes fp32, and int8 is refused."""
+        tables = {
+            spec.id: Calibration(model=spec.id, sha256="", inputs=()) for spec in bench.catalogue
+        }
+        for place in ("engines.choose", "models.store"):
+            monkeypatch.setattr(f"upres.{place}.calibration_of", lambda spec: tables.get(spec.id))
+        monkeypatch.setattr("upres.engines.choose.has_int8_dot_product", lambda: True)
+        lite, blend = (bench.spec("auto", factor=2, clean=clean) for clean in (0, 0.5))
+        assert lite is not None
+        assert blend is not None
+        runtime = Runtime(engine="openvino", threads=1)
+        assert [bench.choice(one, runtime=runtime)[1] for one in (lite, blend)] == ["int8", "fp32"]
+        assert bench.network(blend, runtime=runtime).precision == "fp32"
+        with pytest.raises(InvalidOption, match="has no int8 twin"):
+            bench.network(blend, runtime=replace(runtime, precision="int8"))
 
     def test_a_blend_leaves_no_file(
         self, bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -321,7 +321,10 @@ class TestFlatParts:
     ) -> None:
         """`--precision fp32` stays exact without another word."""
         assert run("enlarge", half, "--json", *words) == 0
-        share = json.loads(capsys.readouterr().out)["interpolated"]
+        told = json.loads(capsys.readouterr().out)
+        share = told["interpolated"]
+        assert told["engine"] == "openvino"
+        assert told["precision"] == ("fp32" if "fp32" in words else told["precision"])
         assert (0.3 < share < 0.5) if spared else share == 0
 
     def test_people_are_told(

@@ -44,6 +44,9 @@ class _Done:
     """What is told of a result, beside its size."""
 
     model: str
+    engine: str | None
+    precision: str | None
+    """What ran the network; None for an interpolation, as the engine."""
     choice: Choice | None
     interpolated: float
     """Share of the picture that was flat enough, 0 to 1."""
@@ -177,8 +180,11 @@ def _run_one(
         complain(f"warning: {job.name}: {warning}")
     if target.path is None:
         return
+    network = None if isinstance(method, Interpolation) else method
     done = _Done(
         model=method.kernel.name if isinstance(method, Interpolation) else method.spec.id,
+        engine=network.engine if network else None,
+        precision=network.precision if network else None,
         choice=choice,
         interpolated=tally.share,
         seconds=time.perf_counter() - started,
@@ -217,6 +223,8 @@ def _tell(
         "height": height,
         "model": done.model,
         "seconds": round(done.seconds, 3),
+        "engine": done.engine,
+        "precision": done.precision,
         "interpolated": round(done.interpolated, 3),
     }
     if done.choice is not None:
