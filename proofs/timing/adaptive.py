@@ -25,8 +25,8 @@ _MOST_DB = 0.1
 _EVERY = 5
 """Every fifth picture of Kodak24 is timed: `dnn_superres` takes ten seconds for each."""
 _PHOTOS = SHARED / "train/clic2025"
-_PHOTO_PX = {"lite": 1000, "edsr": 500}
-_PHOTO_COUNT = {"lite": 9, "edsr": 3}
+_PHOTO_PX = {"lite": 1000, "edsr": 320}
+_PHOTO_COUNT = {"lite": 6, "edsr": 2}
 _ROUNDS = 3
 _WARM_PX = 64
 
