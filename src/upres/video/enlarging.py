@@ -149,12 +149,11 @@ class _Networked:
                 plan=plan,
                 cancel=self._cancel,
             )
-        if self._last is None:
+        large = None if self._last is None else self._partly(samples, plan)
+        if large is None:
             large = _enlarged(
                 samples, self._network, size, self._options, plan=plan, cancel=self._cancel
             )
-        else:
-            large = self._partly(samples, plan)
         self._last = (samples, large) if how.reuse else None
         if (how.height, how.width) == size and not how.options.soften:
             return large
@@ -166,17 +165,22 @@ class _Networked:
             cancel=self._cancel,
         )
 
-    def _partly(self, samples: Rows, plan: TilePlan) -> Rows:
-        """Enlarge what changed since the last frame, the rest being as it was."""
+    def _partly(self, samples: Rows, plan: TilePlan) -> Rows | None:
+        """Enlarge what changed since the last frame, the rest being as it was.
+
+        Returns None where all of it has to be computed anyway.
+        """
         assert self._last is not None  # noqa: S101 - for the type checker
         before, last = self._last
         changed = changed_pixels(before, samples)
-        large = last.copy()
         todo: list[tuple[_Tile, Window]] = []
         for steps in product(plan.rows, plan.columns):
             tile = _Tile.of(samples, changed, steps)
             if tile.changed.any():
                 todo += ((tile, part) for part in self._parts(tile))
+        if sum(part.source.area_px for _, part in todo) >= plan.computed_px:
+            return None
+        large = last.copy()
         # an engine prepares itself anew whenever the shape is another
         for tile, part in sorted(todo, key=lambda one: _shape(one[1])):
             place = part.wanted.moved(*tile.corner).scaled(self._network.spec.scale)
