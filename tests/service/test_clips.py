@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -187,6 +188,17 @@ def test_a_cancelled_clip_stops_and_leaves_nothing(service: Service, tmp_path: P
     assert time.monotonic() - asked < 5
     Chores(service, worker="worker").sweep()
     assert not list(service.clip_folder.iterdir())
+
+
+def test_a_disk_without_room_puts_the_clip_back(tmp_path: Path) -> None:
+    """Before anything is written; it waits for room."""
+    clip = write_clip(tmp_path / "clip.mp4", ClipRecipe(frames=5))
+    with closing(service_in(tmp_path / "service")) as service:
+        job = accepted(service, clip)
+    floor_bytes = shutil.disk_usage(tmp_path).free
+    with closing(service_in(tmp_path / "service", free_floor_bytes=floor_bytes)) as service:
+        assert run_job(service, claimed(service)) is Ending.PUT_BACK
+        assert service.table.get(job.id).state is State.QUEUED
 
 
 def test_what_no_job_goes_on_with_is_swept(service: Service, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from upres.errors import InvalidOption, PictureTooLarge, UnsupportedVideo
+from upres.errors import DiskFull, InvalidOption, PictureTooLarge, UnsupportedVideo
 from upres.image.limits import Limits
 from upres.jobs.job import CLIP, NewJob, Ran
 from upres.models.catalogue import AUTO
@@ -99,7 +99,7 @@ def make_clip(service: Service, claim: Claim, pulse: Pulse) -> Made:
         transcode = _transcode(service, clip, options, folder=folder)
         _pixels(service, transcode, name=job.source_name)
         _take_over(folder)
-        transcode.check_room()
+        _check_room(service, transcode)
         method = _method(service, options, factor=transcode.factor)
         runtime = replace(service.runtime, exact=True)
         transcode.run(
@@ -225,6 +225,14 @@ def _take_over(folder: Path) -> None:
                     os.link(path, folder / work / path.name)
     for other in older:
         forget_folder(other)
+
+
+def _check_room(service: Service, transcode: Transcode) -> None:
+    """Raise DiskFull where the work would take what is to be left free."""
+    transcode.check_room()
+    free_bytes = shutil.disk_usage(service.clip_folder).free
+    if free_bytes - (transcode.room_bytes() or 0) < service.settings.free_floor_bytes:
+        raise DiskFull(transcode.output)
 
 
 def _reporter(pulse: Pulse) -> Callable[[Progress], None]:
