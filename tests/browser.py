@@ -171,9 +171,9 @@ def small(name: str = "small.png", seed: int = 0) -> dict[str, Any]:
 
 
 def slow(name: str = "slow.png", seed: int = 0) -> dict[str, Any]:
-    """Return a picture of several tiles that takes some seconds."""
-    picture = scene(600, 900).copy()
-    picture[0, 0] = seed % 256, seed // 256, 9
+    """Return a picture of several tiles, none of them flat, that takes some seconds."""
+    grain = np.random.default_rng(seed).integers(-24, 25, (600, 900, 1))
+    picture = (scene(600, 900) + grain).clip(0, 255).astype(np.uint8)
     return file(name, saved(np.ascontiguousarray(picture), "jpeg", quality=90), "image/jpeg")
 
 
