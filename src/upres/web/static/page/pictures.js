@@ -103,7 +103,8 @@ export async function blobOf(picture) {
 
 function fail(picture, run, problem) {
   run.state = "failed";
-  run.problem = { code: problem.code, detail: problem.detail };
+  // what is no answer of the server, such as a file that cannot be read any more, has only a message
+  run.problem = { code: String(problem.code ?? "unknown"), detail: problem.detail ?? problem.message };
 }
 
 // Sends what waits, a few at a time, in order.
