@@ -29,16 +29,28 @@ def draw(folder: Path, images: Path) -> Iterator[Path]:
 
 
 def _roofline(figure: Figure, numbers: dict[str, Any]) -> None:
-    axes = figure.add_subplot()
-    rows = numbers["rows"]
-    names = [f"{row['network']} {row['arithmetic']}" for row in rows]
-    axes.barh(names, [row["median_giga_operations_per_s"] for row in rows])
-    for place, row in enumerate(rows):
-        share = f" {row['share_of_peak']:.0%}"
-        axes.text(row["median_giga_operations_per_s"], place, share, va="center")
-    axes.set_xlabel("giga-operations a second, and share of the peak in the same arithmetic")
+    """Draw a column for each arithmetic: what networks reach, and the peak as a line."""
+    rows = {(row["network"], row["arithmetic"]): row for row in numbers["rows"]}
+    rates = {key: row["median_giga_operations_per_s"] for key, row in rows.items()}
+    networks = list(dict.fromkeys(name for name, _ in rates if not name.startswith("peak")))
+    kinds = list(dict.fromkeys(kind for _, kind in rates))
+    for axes, kind in zip(figure.subplots(1, len(kinds), sharey=True), kinds, strict=True):
+        peak = max(
+            rate for (name, own), rate in rates.items() if own == kind and name.startswith("peak")
+        )
+        reached = [rates.get((name, kind), 0) for name in networks]
+        axes.barh(networks, reached)
+        for place, name in enumerate(networks):
+            if (name, kind) in rows:
+                share = f"{rows[name, kind]['share_of_peak']:.0%} "
+                axes.text(reached[place], place, share, va="center", ha="right", color="white")
+            else:
+                axes.text(0, place, " not quantized", va="center")
+        axes.axvline(peak, color="C3", linestyle="--")
+        axes.set_title(f"{kind}: at most {peak:,.0f}")
+        axes.set_xlabel("giga-operations a second")
+        axes.set_xlim(0, 1.1 * peak)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
 
 
 def _pixels(figure: Figure, numbers: dict[str, Any]) -> None:
