@@ -59,8 +59,8 @@ def _pixels(figure: Figure, numbers: dict[str, Any]) -> None:
     sizes = [row["megapixels"] for row in files]
     arrays = numbers["arrays_seconds"]
     medians = [sorted(each)[len(each) // 2] for each in arrays.values()]
-    time_axes.plot([int(size) for size in arrays], medians, "o-", label="array, warm")
-    time_axes.plot(sizes, [row["seconds"] for row in files], "s-", label="JPEG file, command")
+    time_axes.plot([int(size) for size in arrays], medians, "o-", label="array, warm, fp32")
+    time_axes.plot(sizes, [row["seconds"] for row in files], "s-", label="JPEG file, command, auto")
     time_axes.set_ylabel(f"seconds, {numbers['model']}")
     time_axes.legend()
     memory_axes.plot(sizes, [row["peak_mb"] for row in files], "s-")
