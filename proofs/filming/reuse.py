@@ -16,7 +16,7 @@ from proofs.record import SHARED
 
 from clips import ClipRecipe, packets, write_clip  # isort: skip - the line above finds it
 
-_WIDTH, _HEIGHT, _FRAMES, _ROUNDS = 1280, 720, 64, 1
+_WIDTH, _HEIGHT, _FRAMES, _ROUNDS = 1280, 720, 96, 1
 _PANE = (_WIDTH - 572, _HEIGHT - 322, 572, 322)
 """Left, top, width, height of what moves: the speaker in the corner, a fifth of the picture."""
 _LEAST_RATIO = 3.0
