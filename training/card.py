@@ -85,7 +85,7 @@ def _data_line(state: State) -> str:
         else ("No set that is known to be for research use only.")
     )
     return (
-        f"**Data**: {sum(folders.values())} photographs ({listed}). {note} None of Set5, Set14, "
+        f"**Data**: {sum(folders.values())} pictures ({listed}). {note} None of Set5, Set14, "
         "Kodak24, B100, Urban100, McMaster."
     )
 
@@ -157,9 +157,7 @@ def _licence_line(state: State) -> str:
         if (research)
         else ""
     )
-    return (
-        f"**Licence**: Apache-2.0 for the weights file; the photographs' own licences differ.{note}"
-    )
+    return f"**Licence**: Apache-2.0 for the weights file; the pictures' own licences differ.{note}"
 
 
 def _wrap(text: str, bullet: str = "") -> str:
