@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -73,12 +74,17 @@ def _pixels(figure: Figure, numbers: dict[str, Any]) -> None:
 
 def _peers(figure: Figure, numbers: dict[str, Any]) -> None:
     for axes, scale in zip(figure.subplots(1, 2), (2, 3), strict=True):
-        for row in numbers["rows"]:
-            if row["scale"] == scale:
-                place = (row["median_s"], row["psnr_y_db"])
-                axes.plot(*place, "o" if row["program"].startswith("upres") else "x", color="C0")
-                name = row["program"].removesuffix(" (tfjs-wasm)").removesuffix(" (CPU)")
-                axes.annotate(name, place, (4, 4), textcoords="offset points", fontsize=7)
+        rows = [row for row in numbers["rows"] if row["scale"] == scale]
+        middle = median(row["median_s"] for row in rows)
+        for row in rows:
+            place = (row["median_s"], row["psnr_y_db"])
+            ours = row["program"].startswith("upres")
+            axes.plot(*place, "o" if ours else "x", color="C0")
+            name = row["program"].removesuffix(" (tfjs-wasm)").removesuffix(" (CPU)")
+            # towards the middle, so that no name leaves the picture
+            across, side = (-5, "right") if row["median_s"] > middle else (5, "left")
+            shift = (across, 5 if ours else -11)
+            axes.annotate(name, place, shift, textcoords="offset points", ha=side, fontsize=7)
         axes.set_xscale("log")
         axes.set_xlabel(f"seconds for Set5 x{scale}")
         axes.set_ylabel("PSNR-Y, dB")
