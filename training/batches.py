@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from training.degrade import GRID_PX, KERNEL_MARGIN_PX, Degradation, degrade
+from training.variation import Variation, shrunk, varied_region
 
 if TYPE_CHECKING:
     from training.data import Corpus
@@ -22,6 +23,9 @@ FLAT_GRADIENT = 2.0
 """Mean step between neighbouring low-resolution pixels (0..255) under which a crop is flat."""
 
 MAX_REDRAWS = 8
+
+BICUBIC_MARGIN_PX = 2
+"""Low-resolution pixels around a crop that the bicubic downscale reaches into."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,19 @@ class Batches:
     """
 
     def __init__(
-        self, corpus: Corpus, rule: CropRule, seed: int, degradation: Degradation | None = None
+        self,
+        corpus: Corpus,
+        rule: CropRule,
+        seed: int,
+        degradation: Degradation | None = None,
+        variation: Variation | None = None,
     ) -> None:
         self.corpus = corpus
         self.rule = rule
         self.seed = seed
         self.degradation = degradation
-        areas = np.array([low.shape[0] * low.shape[1] for low, _ in corpus.pairs], np.float64)
+        self.variation = variation or Variation()
+        areas = np.array([one.shape[0] * one.shape[1] for one in corpus.pictures], np.float64)
         weights = areas**rule.area_power
         self._share = np.cumsum(weights / weights.sum())
         self._worker = ThreadPoolExecutor(1)
@@ -76,67 +86,50 @@ class Batches:
         return low.permute(0, 3, 1, 2).float() / 255, high.permute(0, 3, 1, 2).float() / 255
 
     def _crop(self, random: np.random.Generator) -> tuple[Picture, Picture]:
-        pairs, size, scale = self.corpus.pairs, self.rule.patch_px, self.corpus.scale
+        size, scale = self.rule.patch_px, self.corpus.scale
         if self.rule.solid and random.random() < self.rule.solid:
             colour = solid_colour(random)
             return np.tile(colour, (size, size, 1)), np.tile(
                 colour, (size * scale, size * scale, 1)
             )
-        for _ in range(MAX_REDRAWS):
-            index = min(int(np.searchsorted(self._share, random.random())), len(pairs) - 1)
-            low, high = pairs[index]
-            top = int(random.integers(low.shape[0] - size + 1))
-            left = int(random.integers(low.shape[1] - size + 1))
-            patch = low[top : top + size, left : left + size]
-            if not is_flat(patch) or random.random() >= self.rule.flat_rejection:
-                break
-        truth = high[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
+        degraded = self.degradation and random.random() >= self.degradation.clean
+        patch, truth = self._pair(random, self.degradation if degraded else None)
         turn = int(random.integers(8))
-        if self.degradation and random.random() >= self.degradation.clean:
-            patch = self._degraded(high, (top, left), self.degradation, random)
         return orient(patch, turn), orient(truth, turn)
 
-    def _degraded(
-        self,
-        high: Picture,
-        corner: tuple[int, int],
-        rule: Degradation,
-        random: np.random.Generator,
-    ) -> Picture:
-        """Return the degraded crop at a low-resolution corner.
+    def _pair(
+        self, random: np.random.Generator, degradation: Degradation | None
+    ) -> tuple[Picture, Picture]:
+        """Return a crop with some detail, and what it should be enlarged to.
 
-        A larger region is degraded, so that the compression grid lies anywhere over the crop.
+        To be degraded it is part of a larger one, so that the compression grid lies anywhere
+        over it.
         """
         size, scale = self.rule.patch_px, self.corpus.scale
-        side = size + GRID_PX
-        sides = (high.shape[0] // scale, high.shape[1] // scale)
-        starts = [
-            max(0, min(place - int(random.integers(GRID_PX)), whole - side))
-            for place, whole in zip(corner, sides, strict=True)
-        ]
-        region = region_with_margin(high, starts, side, KERNEL_MARGIN_PX, scale)
-        top, left = (place - start for place, start in zip(corner, starts, strict=True))
-        small = degrade(region, scale, rule, random)
-        return small[top : top + size, left : left + size]
+        margin, room = (KERNEL_MARGIN_PX, GRID_PX) if degradation else (BICUBIC_MARGIN_PX, 0)
+        for _ in range(MAX_REDRAWS):
+            index = int(np.searchsorted(self._share, random.random()))
+            high = self.corpus.pictures[min(index, len(self._share) - 1)]
+            side = (size + room + 2 * margin) * scale
+            region = varied_region(high, side, self.variation, random)
+            top, left = (int(random.integers(room + 1)) for _ in range(2))
+            truth = region[
+                (margin + top) * scale : (margin + top + size) * scale,
+                (margin + left) * scale : (margin + left + size) * scale,
+            ]
+            if not is_flat(truth[::scale, ::scale]) or random.random() >= self.rule.flat_rejection:
+                break
+        if degradation:
+            low = degrade(region, scale, degradation, random)
+        else:
+            low = shrunk(region, scale, margin)
+        return low[top : top + size, left : left + size], truth
 
 
-def region_with_margin(
-    high: Picture, starts: list[int], side_px: int, margin_px: int, scale: int
-) -> Picture:
-    """Cut a square out of (H, W, 3); starts, side and margin count low-resolution pixels.
-
-    Beyond the picture its mirror image is taken.
-    """
-    spans = []
-    for start, whole in zip(starts, high.shape[:2], strict=True):
-        places = np.arange((start - margin_px) * scale, (start + side_px + margin_px) * scale)
-        folded = np.abs(places)
-        spans.append(np.where(folded < whole, folded, 2 * whole - 2 - folded))
-    inside = all(span[-1] - span[0] == len(span) - 1 for span in spans)
-    if inside:
-        return high[spans[0][0] : spans[0][-1] + 1, spans[1][0] : spans[1][-1] + 1]
-    mirrored: Picture = high[np.ix_(spans[0], spans[1])]
-    return mirrored
+def smallest_side_px(rule: CropRule, *, degraded: bool) -> int:
+    """Return the low-resolution side that a picture must have for crops to be drawn from it."""
+    margin, room = (KERNEL_MARGIN_PX, GRID_PX) if degraded else (BICUBIC_MARGIN_PX, 0)
+    return rule.patch_px + room + 2 * margin
 
 
 def solid_colour(random: np.random.Generator) -> Picture:

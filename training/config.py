@@ -13,6 +13,7 @@ from training.degrade import Degradation
 from training.losses import Loss
 from training.networks import NetworkSpec
 from training.schedule import Schedule
+from training.variation import Variation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,7 @@ class Config:
     network: NetworkSpec
     schedule: Schedule
     crops: CropRule = field(default_factory=CropRule)
+    variation: Variation = field(default_factory=Variation)
     degradation: Degradation | None = None
     loss: Loss = field(default_factory=Loss)
     exclude: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ def read_config(path: Path) -> Config:
         network=NetworkSpec(**table.pop("network")),
         schedule=Schedule(**table.pop("schedule")),
         crops=CropRule(**table.pop("crops", {})),
+        variation=Variation(**table.pop("variation", {})),
         degradation=None if degradation is None else _degradation(degradation),
         loss=Loss(**table.pop("loss", {})),
         exclude=tuple(table.pop("exclude", ())),

@@ -1,4 +1,4 @@
-"""Training pictures in memory, as pairs of low and high resolution."""
+"""Training pictures in memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from training.downscale import Picture, crop_to_multiple, downscale
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from training.downscale import Picture
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -37,35 +37,33 @@ def find_pictures(folders: Iterable[Path], exclude: Sequence[str] = ()) -> list[
 
 
 class Corpus:
-    """Pairs of low- and high-resolution pictures, kept as 8-bit arrays.
+    """High-resolution pictures, (H, W, 3) 8-bit arrays, for training at a scale.
 
-    Low resolution is MATLAB's bicubic. Pictures with a low-resolution side under `smallest_px`
-    are left out. `folders` counts the pictures of each folder.
+    Pictures whose sides are under `smallest_px` once shrunk by the scale are left out. `folders`
+    counts the pictures of each folder.
     """
 
     def __init__(self, paths: Sequence[Path], scale: int, smallest_px: int) -> None:
         self.scale = scale
-        self.pairs: list[tuple[Picture, Picture]] = []
+        self.pictures: list[Picture] = []
         self.folders: Counter[str] = Counter()
         with ThreadPoolExecutor(2) as pool:
-            loaded = pool.map(lambda path: _load_pair(path, scale), paths)
-            for path, pair in zip(paths, loaded, strict=True):
-                if pair is not None and min(pair[0].shape[:2]) >= smallest_px:
-                    self.pairs.append(pair)
+            for path, picture in zip(paths, pool.map(_load, paths), strict=True):
+                if picture is not None and min(picture.shape[:2]) >= smallest_px * scale:
+                    self.pictures.append(picture)
                     self.folders[path.parent.name] += 1
-        if not self.pairs:
+        if not self.pictures:
             raise ValueError("no usable training pictures found")
 
     @property
     def megapixels(self) -> float:
-        """Return the high-resolution size of the corpus in millions of pixels."""
-        return sum(high.size for _, high in self.pairs) / 3e6
+        """Return the size of the corpus in millions of pixels."""
+        return sum(picture.size for picture in self.pictures) / 3e6
 
 
-def _load_pair(path: Path, scale: int) -> tuple[Picture, Picture] | None:
+def _load(path: Path) -> Picture | None:
     try:
         with Image.open(path) as image:
-            high = crop_to_multiple(np.asarray(image.convert("RGB")), scale)
+            return np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError):
         return None  # A damaged picture is no reason to lose a night's training.
-    return (downscale(high, scale) if scale > 1 else high), high

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.batches import smallest_side_px
 from training.card import card_path
 from training.checkpoint import State, read
 from training.config import Config, read_config
 from training.data import Corpus, find_pictures
-from training.degrade import GRID_PX
 from training.evaluate import BENCHMARKS
 from training.export import export_with_card
 from training.networks import fold, parameter_count
@@ -47,11 +47,10 @@ class Places:
 
 def load_corpus(config: Config, pictures: Sequence[Path]) -> Corpus:
     """Load the pictures that a configuration can use."""
-    # A degraded crop is cut from a region with room for the compression grid.
-    smallest_px = config.crops.patch_px + (GRID_PX if config.degradation else 0)
+    smallest_px = smallest_side_px(config.crops, degraded=config.degradation is not None)
     found = find_pictures(pictures, config.exclude)
     corpus = Corpus(found, config.network.scale, smallest_px)
-    print(f"{len(corpus.pairs)} pictures, {corpus.megapixels:.1f} megapixels", flush=True)
+    print(f"{len(corpus.pictures)} pictures, {corpus.megapixels:.1f} megapixels", flush=True)
     return corpus
 
 

@@ -35,7 +35,9 @@ class Trainer:
         self, config: Config, corpus: Corpus, *, total_minutes: float | None = None
     ) -> None:
         self.config = config
-        self.batches = Batches(corpus, config.crops, config.seed, config.degradation)
+        self.batches = Batches(
+            corpus, config.crops, config.seed, config.degradation, config.variation
+        )
         self.total_minutes = total_minutes
         self.folders: dict[str, int] = dict(corpus.folders)
         self.ancestors: list[State] = []

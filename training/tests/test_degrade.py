@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.batches import region_with_margin
 from training.compression import jpeg, webp
 from training.degrade import KERNEL_MARGIN_PX, Degradation, degrade, make_noise
 from training.downscale import Picture, downscale
@@ -19,8 +18,9 @@ SIDE_PX = 64
 
 
 def region(picture: Picture, scale: int) -> Picture:
-    """Return the region at the picture's corner that gives SIDE_PX small pixels."""
-    return region_with_margin(picture, [0, 0], SIDE_PX, KERNEL_MARGIN_PX, scale)
+    """Return the picture, SIDE_PX * scale pixels wide, with a mirrored margin."""
+    margin = KERNEL_MARGIN_PX * scale
+    return np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
 
 
 def planes_of(picture: Picture) -> np.ndarray:
