@@ -114,14 +114,39 @@ def _write_block(graph: GraphWriter, name: str, block: nn.Module, source: str) -
 
 
 def _write_shuffle(graph: GraphWriter, scale: int, residual: str) -> None:
-    """Add the picture to every sub-pixel, then spread the channels over the pixels."""
+    """Add the picture to every sub-pixel, keep it in bounds, spread channels over pixels."""
+    shortcut = _to_subpixels(graph, "shortcut", "input", scale)
+    total = graph.add("Add", "sum", [shortcut, residual])
+    least, most = (
+        _to_subpixels(graph, f"{bound}.subpixels", bound, scale) for bound in _write_bounds(graph)
+    )
+    total = graph.add("Max", "not_less", [total, least])
     if scale == 1:
-        graph.add("Add", "output", ["input", residual])
+        graph.add("Min", "output", [total, most])
         return
-    # Concatenation, not a 1x1 convolution: it stays exact when the graph is quantised to int8.
-    shortcut = graph.add("Concat", "shortcut", ["input"] * scale**2, axis=1)
-    total = graph.add("Add", "subpixels", [shortcut, residual])
+    total = graph.add("Min", "subpixels", [total, most])
     graph.add("DepthToSpace", "output", [total], blocksize=scale, mode="DCR")
+
+
+def _to_subpixels(graph: GraphWriter, name: str, source: str, scale: int) -> str:
+    """Repeat three planes for every sub-pixel."""
+    # Concatenation, not a 1x1 convolution: it stays exact when the graph is quantised to int8.
+    return source if scale == 1 else graph.add("Concat", name, [source] * scale**2, axis=1)
+
+
+def _write_bounds(graph: GraphWriter) -> tuple[str, str]:
+    """Write `networks.bounds`; return the names of the least and the most."""
+    around = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1]}
+    highest = graph.add("MaxPool", "highest", ["input"], **around)
+    negative = graph.add(
+        "MaxPool", "lowest.negative", [graph.add("Neg", "negative", ["input"])], **around
+    )
+    lowest = graph.add("Neg", "lowest", [negative])
+    width = graph.add("Sub", "width", [highest, lowest])
+    return (
+        graph.add("Sub", "least", [lowest, width]),
+        graph.add("Add", "most", [highest, width]),
+    )
 
 
 def _with_depth_first_tail(network: Network) -> Network:

@@ -164,11 +164,18 @@ class Network(nn.Module):
                     kernel[:, :, 1, 1] += torch.eye(self.spec.features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Enlarge a batch of RGB pictures in 0..1; the result is float32 and unclipped."""
+        """Enlarge a batch of RGB pictures in 0..1; the result is float32 and unclipped.
+
+        Except in training it stays within `bounds`.
+        """
         residual = self.tail(self._trunk(self.head(x - INPUT_MEAN))).float()
         # The picture itself goes to every sub-pixel: the trunk only has to learn the difference.
-        shortcut = x.float().repeat_interleave(self.spec.scale**2, 1)
-        enlarged: Tensor = functional.pixel_shuffle(residual + shortcut, self.spec.scale)
+        subpixels = self.spec.scale**2
+        total = residual + x.float().repeat_interleave(subpixels, 1)
+        if not self.training:
+            least, most = (bound.repeat_interleave(subpixels, 1) for bound in bounds(x.float()))
+            total = torch.minimum(torch.maximum(total, least), most)
+        enlarged: Tensor = functional.pixel_shuffle(total, self.spec.scale)
         return enlarged
 
     def _trunk(self, start: Tensor) -> Tensor:
@@ -178,6 +185,18 @@ class Network(nn.Module):
             y = block(y)
         out: Tensor = y if plain else start + self.merge(y)
         return out
+
+
+def bounds(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the least and the most that may come of each pixel of (N, 3, H, W), per channel.
+
+    That is the range of the nine pixels around it, and once more its width on either side: room
+    for what a thin line has lost by shrinking. Where the nine are one colour nothing else may come
+    of them, not even at a picture's edge, where a trunk of zero-padded convolutions goes astray.
+    """
+    most = functional.max_pool2d(x, 3, 1, 1)
+    least = -functional.max_pool2d(-x, 3, 1, 1)
+    return 2 * least - most, 2 * most - least
 
 
 def trunk_conv(spec: NetworkSpec) -> nn.Module:

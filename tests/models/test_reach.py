@@ -45,6 +45,8 @@ def test_kernels_add_up(tmp_path: Path) -> None:
     assert reach_px(graph(path, CONV, ("Relu", {}), CONV, SHUFFLE, kernel=(3, 3))) == 2
     wide = ("Conv", {"pads": [4, 4, 4, 4], "dilations": [2, 2]})
     assert reach_px(graph(path, wide, kernel=(5, 5))) == 4
+    largest = ("MaxPool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]})
+    assert reach_px(graph(path, ("Neg", {}), largest, CONV, largest, kernel=(3, 3))) == 3
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,8 @@ def test_kernels_add_up(tmp_path: Path) -> None:
         [("Conv", {"pads": [0, 0, 0, 0]})],
         [("Conv", {"pads": [1, 1, 1, 1], "strides": [2, 2]})],
         [("Conv", {"auto_pad": "SAME_UPPER"})],
+        [("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]})],
+        [("MaxPool", {"kernel_shape": [3], "pads": [1, 1]})],
         [("Softmax", {"axis": 2})],
     ],
 )

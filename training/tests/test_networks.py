@@ -107,3 +107,33 @@ def test_photo_is_lite_again(scale: int) -> None:
 def config_of(name: str) -> Config:
     """Read a committed configuration."""
     return read_config(CONFIGS / f"{name}.toml")
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (12, 130, 201)])
+def test_one_colour_stays_at_the_very_edge(scale: int, colour: tuple[int, int, int]) -> None:
+    """Whatever the weights: here they are random and large."""
+    network = Network(NetworkSpec(scale=scale, features=4, blocks=1)).eval()
+    with torch.no_grad():
+        network.tail.weight.normal_()
+        plain = torch.tensor(colour).view(1, 3, 1, 1).expand(1, 3, 6, 7) / 255
+        result = network(plain)
+        assert torch.equal(result, plain[..., :1, :1].expand_as(result))
+        (graph,) = ReferenceEvaluator(build_model(network)).run(None, {"input": plain.numpy()})
+    assert np.array_equal(graph, result.numpy())
+
+
+def test_a_result_may_pass_the_pixels_around_by_their_range(picture: torch.Tensor) -> None:
+    """Exactly by it where the weights ask for more; training itself is free."""
+    network = Network(NetworkSpec(scale=2, features=4, blocks=1)).eval()
+    with torch.no_grad():
+        network.tail.weight.zero_()
+        assert network.tail.bias is not None
+        network.tail.bias.fill_(9)
+        result = network(picture)
+        free = network.train()(picture)
+    around = torch.nn.functional.unfold(picture, 3, padding=1).view(*picture.shape[:2], 9, -1)
+    inside = around[..., picture.shape[-1] + 1]
+    most = 2 * inside.amax(2) - inside.amin(2)
+    assert torch.allclose(result[0, :, 2, 2], most[0])
+    assert float(free.min()) >= 9

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POINTWISE = {
-    "Add", "Sub", "Mul", "Div", "Max", "Min", "Relu", "PRelu", "LeakyRelu", "Clip", "Tanh",
+    "Add", "Sub", "Mul", "Div", "Max", "Min", "Neg", "Relu", "PRelu", "LeakyRelu", "Clip", "Tanh",
     "Sigmoid", "Concat", "Identity", "Cast", "QuantizeLinear", "DequantizeLinear",
 }  # fmt: skip
 """Operations on one place at a time."""
@@ -21,7 +21,8 @@ def reach_px(path: Path) -> int | None:
     """Return how many input pixels away something can matter to a result; None: not known.
 
     It is the bound that follows from the kernels; `halo_px`, measured to within a level, is less.
-    Understood are plain convolutions at the input's size and a pixel shuffle behind them.
+    Understood are plain convolutions and largest values of windows at the input's size, and a pixel
+    shuffle behind them.
     """
     import onnx
 
@@ -53,9 +54,14 @@ def _further(node: Any, weights: dict[str, tuple[int, ...]]) -> int | None:
     attributes = _attributes(node)
     if node.op_type in _POINTWISE:
         return 0 if attributes.get("axis", 1) == 1 else None
-    if node.op_type != "Conv" or len(weights.get(node.input[1], ())) != 2 + _AXES:
+    if node.op_type == "MaxPool":
+        kernel = tuple(attributes["kernel_shape"])
+    elif node.op_type == "Conv":
+        kernel = weights.get(node.input[1], ())[2:]
+    else:
         return None
-    kernel = weights[node.input[1]][2:]
+    if len(kernel) != _AXES:
+        return None
     dilations = attributes.get("dilations", [1] * _AXES)
     spread = [(side - 1) * apart for side, apart in zip(kernel, dilations, strict=True)]
     pads = attributes.get("pads", [0] * 2 * _AXES)
