@@ -121,7 +121,7 @@ def test_baselines_need_no_file(settings: Settings) -> None:
         assert method == Interpolation(kernel=kernel)
 
 
-@pytest.mark.parametrize(("factor", "scale"), [(1, 2), (2, 2), (3, 3), (16, 3)])
+@pytest.mark.parametrize(("factor", "scale"), [(1, 2), (2, 2), (3, 3), (16, 4)])
 def test_auto_is_a_model_that_ships(settings: Settings, factor: float, scale: int) -> None:
     """It runs on a machine that never saw the network."""
     method = network(Workbench(settings), "auto", factor=factor)

@@ -320,7 +320,7 @@ class TestFlatParts:
         spared: bool,
     ) -> None:
         """`--precision fp32` stays exact without another word."""
-        assert run("enlarge", half, "--json", *words) == 0
+        assert run("enlarge", half, "--model", "lite", "--json", *words) == 0
         told = json.loads(capsys.readouterr().out)
         share = told["interpolated"]
         assert told["engine"] == "openvino"
@@ -331,7 +331,7 @@ class TestFlatParts:
         self, run: Run, half: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """On the result's line, where there is something to tell."""
-        assert run("enlarge", half) == 0
+        assert run("enlarge", half, "--model", "lite") == 0
         assert "flat, so bicubic: 3" in capsys.readouterr().err
-        assert run("enlarge", half, "--exact", "--overwrite") == 0
+        assert run("enlarge", half, "--model", "lite", "--exact", "--overwrite") == 0
         assert "flat" not in capsys.readouterr().err

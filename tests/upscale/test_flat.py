@@ -244,7 +244,7 @@ def test_pieces_give_what_the_whole_picture_gives(lite: Network) -> None:
     assert tallies[0].share > 0.2
     assert np.abs(tiled - whole).max() <= 1
     difference = (tiled - exact) ** 2
-    assert difference.mean() < 0.25
+    assert difference.mean() < 0.4
 
 
 def test_kodak24_loses_less_than_the_budget(lite: Network, shared: Path) -> None:
