@@ -243,7 +243,7 @@ class TestVerify:
             ["edsr", f"x{scale}", "model-missing"] for scale in (2, 3, 4)
         ]
 
-    @pytest.mark.parametrize(("name", "count"), [("fsrcnn-x3", 1), ("auto", 2), ("fsrcnn", 3)])
+    @pytest.mark.parametrize(("name", "count"), [("fsrcnn-x3", 1), ("auto", 3), ("fsrcnn", 3)])
     def test_takes_the_names_that_pull_takes(
         self, run: Run, capsys: Capture, name: str, count: int
     ) -> None:

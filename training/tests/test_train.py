@@ -21,6 +21,7 @@ from training.session import Limits, Session
 from training.tests.pictures import corpus_of, noise
 from training.train import CONFIGS
 from training.trainer import Trainer
+from training.variation import Variation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,11 +189,18 @@ def test_the_configurations_are_readable() -> None:
         assert (config.degradation is not None) == path.stem.startswith("photo")
 
 
-def test_the_oldest_entries_keep_their_meaning() -> None:
+def test_the_oldest_entries_keep_their_meaning(tmp_path: Path) -> None:
     """Entries that were added to configurations later have the values that runs began with."""
-    config = read_config(CONFIGS / "fast-x3.toml")
+    path = tmp_path / "fast-x3.toml"
+    path.write_text(
+        '[network]\nscale = 3\nfeatures = 28\nblocks = 8\nblock = "plain"\n'
+        "[schedule]\nupdates = 9\ndecay_updates = 9\nlearning_rate = 1e-3\n",
+        "utf-8",
+    )
+    config = read_config(path)
     assert config.loss == Loss("l1", luma=0, colour_shift=0)
     assert config.degradation is None
     assert config.start_from is None
     assert config.network == NetworkSpec(3, 28, 8, "plain", "plain", "relu")
     assert config.crops == CropRule(48, 16, 0.8, solid=0)
+    assert config.variation == Variation(resize=0, permute=0, invert=0)
