@@ -121,6 +121,16 @@ class TestWeights:
         assert between(first, second, 0) is first
         assert between(first, second, 1) is second
 
+    @pytest.mark.parametrize(
+        ("share", "limit"), [(0, 9), (0.1, 9), (0.25, 9), (0.26, 0), (0.5, 0), (1, 0)]
+    )
+    def test_weak_strengths_spare_flat_parts_as_the_first_does(
+        self, share: float, limit: float
+    ) -> None:
+        """Strong ones take noise out of them."""
+        first, second = (strengths.network("n", scale=2, seed=seed).spec for seed in (1, 2))
+        assert between(replace(first, flat_below=9.0), second, share).flat_below == limit
+
     @given(st.floats(0, 1, exclude_min=True, exclude_max=True), st.sampled_from([1, 2, 3]))
     def test_each_share_of_each_pair_has_its_own_hash(self, share: float, seed: int) -> None:
         """Results' keys follow from it; equal requests have equal ones."""

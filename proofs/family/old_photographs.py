@@ -23,7 +23,7 @@ METHODS = {
     "edsr": ("--model", "edsr"),  # in int8 where that is quicker: in fp32 it takes minutes a piece
     "lite": ("--model", "lite", "--precision", "fp32"),
     "photo": ("--model", "photo", "--precision", "fp32"),
-    "auto": ("--precision", "fp32"),
+    "auto": (),  # as it is run: a weak strength leaves flat parts to bicubic interpolation
 }
 _LARGEST_PX = 400
 """Of a side: the middle of larger photographs is looked at, so that edsr takes minutes."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 BLEND_VERSION = 1
 """Add 1 with every change of a blend's weights: results' keys depend on it."""
 
+FLAT_UP_TO = 0.25
+"""Share of the second up to which flat parts are spared as with the first alone: a weak strength
+still makes noise there a little stronger, a strong one removes it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Blend(ModelSpec):
@@ -71,6 +75,7 @@ def between(first: ModelSpec, second: ModelSpec, share: float) -> ModelSpec:
             sha256=hashlib.sha256(text.encode()).hexdigest(),
         ),
         parameters=second.parameters,
+        flat_below=first.flat_below if share <= FLAT_UP_TO else 0.0,
         summary=f"{second.summary}, at strength {share:g}",
         first=first,
         second=second,
