@@ -106,7 +106,7 @@ class Batches:
         over it.
         """
         size, scale = self.rule.patch_px, self.corpus.scale
-        margin, room = (KERNEL_MARGIN_PX, GRID_PX) if degradation else (BICUBIC_MARGIN_PX, 0)
+        margin, room = _margin_and_room(degraded=degradation is not None)
         for _ in range(MAX_REDRAWS):
             index = int(np.searchsorted(self._share, random.random()))
             high = self.corpus.pictures[min(index, len(self._share) - 1)]
@@ -128,8 +128,13 @@ class Batches:
 
 def smallest_side_px(rule: CropRule, *, degraded: bool) -> int:
     """Return the low-resolution side that a picture must have for crops to be drawn from it."""
-    margin, room = (KERNEL_MARGIN_PX, GRID_PX) if degraded else (BICUBIC_MARGIN_PX, 0)
+    margin, room = _margin_and_room(degraded=degraded)
     return rule.patch_px + room + 2 * margin
+
+
+def _margin_and_room(*, degraded: bool) -> tuple[int, int]:
+    """Return what is cut around a crop, and how far it may lie from the corner of the rest."""
+    return (KERNEL_MARGIN_PX, GRID_PX) if degraded else (BICUBIC_MARGIN_PX, 0)
 
 
 def solid_colour(random: np.random.Generator) -> Picture:
