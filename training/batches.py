@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.degrade import GRID_PX, KERNEL_MARGIN_PX, Degradation, degrade
+from training.degrade import GRID_PX, KERNEL_MARGIN_PX, Degradation, degrade, toned
 from training.variation import Variation, shrunk, varied_region
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ class Batches:
             high = self.corpus.pictures[min(index, len(self._share) - 1)]
             side = (size + room + 2 * margin) * scale
             region = varied_region(high, side, self.variation, random)
+            rule = degradation
+            if rule and random.random() < rule.prints:
+                region, rule = toned(region, random), rule.of_prints()
             top, left = (int(random.integers(room + 1)) for _ in range(2))
             truth = region[
                 (margin + top) * scale : (margin + top + size) * scale,
@@ -119,10 +122,7 @@ class Batches:
             ]
             if not is_flat(truth[::scale, ::scale]) or random.random() >= self.rule.flat_rejection:
                 break
-        if degradation:
-            low = degrade(region, scale, degradation, random)
-        else:
-            low = shrunk(region, scale, margin)
+        low = degrade(region, scale, rule, random) if rule else shrunk(region, scale, margin)
         return low[top : top + size, left : left + size], truth
 
 

@@ -24,7 +24,9 @@ class Config:
     """Everything that decides what a training run computes, apart from the pictures.
 
     `start_from` names the model whose weights a new run takes over; of another scale, it gives
-    its trunk. Without `degradation` low resolution is MATLAB's bicubic and nothing else.
+    its trunk. `shift` names two models: what turned the first's trunk into the second's is added
+    to the trunk taken over. Without `degradation` low resolution is MATLAB's bicubic and nothing
+    else.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Config:
     loss: Loss = field(default_factory=Loss)
     exclude: tuple[str, ...] = ()
     start_from: str | None = None
+    shift: tuple[str, str] | None = None
     seed: int = 0
 
     def digest(self) -> str:
@@ -62,8 +65,16 @@ def read_config(path: Path) -> Config:
         degradation=None if degradation is None else _degradation(degradation),
         loss=Loss(**table.pop("loss", {})),
         exclude=tuple(table.pop("exclude", ())),
+        shift=_pair(table.pop("shift", None)),
         **table,
     )
+
+
+def _pair(names: list[str] | None) -> tuple[str, str] | None:
+    if names is None:
+        return None
+    before, after = names
+    return before, after
 
 
 def _degradation(table: dict[str, Any]) -> Degradation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ from PIL.Image import Resampling
 
 from training.compression import jpeg, resized_and_back, webp
 from training.downscale import Picture
+from training.losses import LUMA
 from training.sampling import (
     Downscaler,
     Matrix,
@@ -43,9 +44,11 @@ class Degradation:
     `aliased` are shrunk without smoothing, the rest by one of SMOOTHING; before that `blur` are
     blurred (`blur_px`: standard deviation in small pixels, the share `oblique` of them with a
     direction). Then `noise` get noise, and `compress` are compressed: the share `webp` as WebP,
-    the others as JPEG (half of them 4:4:4), the share `twice` of all with a shifted or resized
-    JPEG before. Noise is one of sensor (`sensor_levels`, constant plus growing with light) and
-    film grain (`grain_levels`, correlated); standard deviations in levels of 255.
+    the others as JPEG (the share `subsampled` with halved colour, 4:2:0), the share `twice` of all
+    with a shifted or resized JPEG before. Noise is one of sensor (`sensor_levels`, constant plus
+    growing with light) and film grain (`grain_levels`, correlated over `grain_px` small pixels);
+    standard deviations in levels of 255. `prints` are made old photographs first, by `toned`, and
+    then get a print's grain (`print_grain_levels`, `print_grain_px`) instead of that noise.
     """
 
     clean: float = 0.2
@@ -57,11 +60,27 @@ class Degradation:
     sensor_levels: float = 15.0
     grain: float = 0.35
     grain_levels: float = 12.0
+    grain_px: tuple[float, float] = (0.4, 1.1)
     gray_noise: float = 0.4
     compress: float = 0.65
     quality: tuple[int, int] = (30, 95)
     webp: float = 0.2
+    subsampled: float = 0.5
     twice: float = 0.25
+    prints: float = 0.0
+    print_grain_levels: float = 10.0
+    print_grain_px: tuple[float, float] = (0.5, 2.0)
+
+    def of_prints(self) -> Degradation:
+        """Return what is done to old photographs: gray grain always, any of the rest as usual."""
+        return replace(
+            self,
+            noise=1.0,
+            grain=1.0,
+            gray_noise=1.0,
+            grain_levels=self.print_grain_levels,
+            grain_px=self.print_grain_px,
+        )
 
 
 def degrade(high: Picture, scale: int, rule: Degradation, random: Generator) -> Picture:
@@ -79,6 +98,20 @@ def degrade(high: Picture, scale: int, rule: Degradation, random: Generator) -> 
     if random.random() < rule.compress:
         picture = compress(picture, rule, random)
     return picture
+
+
+def toned(picture: Picture, random: Generator) -> Picture:
+    """Return (H, W, 3) as an old photograph has it: faded, gray or of one warm tint."""
+    dark = random.uniform(0, 70)
+    light = random.uniform(170, 255)
+    warmth = random.uniform(0, 0.35) if random.random() < 0.6 else 0.0
+    tint = 1 - warmth * np.array([0.0, random.uniform(0.2, 0.6), 1.0])
+    luma = picture @ (np.array(LUMA) / 255)
+    tone = dark + (light - dark) * luma
+    # A tint shows in middle tones: black has no colour to lose, white paper little.
+    middle = (1 - np.abs(2 * luma - 1) ** 2)[..., None]
+    colours = tone[..., None] * (middle * tint + (1 - middle) * (1 + tint) / 2)
+    return np.clip(np.rint(colours), 0, 255).astype(np.uint8)
 
 
 def to_levels(planes: Planes) -> Picture:
@@ -127,18 +160,23 @@ def make_noise(planes: Planes, rule: Degradation, random: Generator) -> Planes:
     # Squared: weak noise is what most pictures have.
     most = rule.sensor_levels * float(random.random()) ** 2
     constant = float(random.random())
-    white = _white(planes, random, gray=gray)
+    white = _white(*planes.shape[1:], random, gray=gray)
     light = (1 - constant) * np.maximum(planes, 0) / 128 + constant
     noise: Planes = white * np.sqrt(light) * np.float32(most)
     return noise
 
 
 def _film_grain(planes: Planes, rule: Degradation, random: Generator, *, gray: bool) -> Planes:
-    grain_px = float(random.uniform(0.4, 1.1))
+    grain_px = float(random.uniform(*rule.grain_px))
     most = rule.grain_levels * float(random.random()) ** 2
-    white = _white(planes, random, gray=gray)
     taps = gaussian(grain_px)
-    rows, columns = (blurred(np.eye(side, dtype=np.float32), taps) for side in planes.shape[1:])
+    reach = len(taps) // 2
+    sides = planes.shape[1:]
+    # White noise beyond the sides too: grain is as strong at the border as elsewhere.
+    white = _white(sides[0] + 2 * reach, sides[1] + 2 * reach, random, gray=gray)
+    rows, columns = (
+        blurred(np.eye(side, side + 2 * reach, reach, dtype=np.float32), taps) for side in sides
+    )
     grain = apply(white, [(rows, columns)])
     grain /= np.float32(np.sum(taps**2))  # the filter's gain on white noise, both ways
     # Film shows its grain in the middle tones: paper white and black have none.
@@ -148,9 +186,8 @@ def _film_grain(planes: Planes, rule: Degradation, random: Generator, *, gray: b
     return noise
 
 
-def _white(planes: Planes, random: Generator, *, gray: bool) -> Planes:
-    count = 1 if gray else 3
-    return random.standard_normal((count, *planes.shape[1:]), dtype=np.float32)
+def _white(height: int, width: int, random: Generator, *, gray: bool) -> Planes:
+    return random.standard_normal((1 if gray else 3, height, width), dtype=np.float32)
 
 
 def compress(picture: Picture, rule: Degradation, random: Generator) -> Picture:
@@ -160,7 +197,7 @@ def compress(picture: Picture, rule: Degradation, random: Generator) -> Picture:
     quality = _quality(rule, random)
     if random.random() < rule.webp:
         return webp(picture, quality)
-    return jpeg(picture, quality, "4:4:4" if random.random() < 0.5 else "4:2:0")
+    return jpeg(picture, quality, "4:2:0" if random.random() < rule.subsampled else "4:4:4")
 
 
 def _first_compression(picture: Picture, rule: Degradation, random: Generator) -> Picture:

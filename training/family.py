@@ -37,8 +37,9 @@ def read_plan(path: Path) -> list[Config]:
     names: list[str] = tomllib.loads(path.read_text("utf-8"))["steps"]
     steps = [read_config(CONFIGS / f"{name}.toml") for name in names]
     for index, step in enumerate(steps):
-        if step.start_from is not None and step.start_from not in names[:index]:
-            raise ValueError(f"{step.name} stands before {step.start_from}, its start")
+        for start in (step.start_from, *(step.shift or ())):
+            if start is not None and start not in names[:index]:
+                raise ValueError(f"{step.name} stands before {start}, its start")
     return steps
 
 

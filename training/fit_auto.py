@@ -1,8 +1,9 @@
 """Fits the rule by which `auto` chooses a strength, on training pictures with known damage.
 
 Pictures are shrunk and damaged as those that `photo` is trained on, or left clean; their condition
-is measured, and each strength's PSNR. The rule is a few ramps, moved one at a time to where the
-mean PSNR is highest; it is written with the hashes of the networks that it was fitted with.
+is measured, and each strength's PSNR; of old photographs the noise of flat parts too. The rule is
+a few ramps, moved one at a time to where the mean PSNR is highest; it is written with the hashes
+of the networks that it was fitted with.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.compression import jpeg
+from training.damages import DAMAGES, LOW_PX, SCALE, louder_than_bicubic
 from training.data import find_pictures
-from training.degrade import KERNEL_MARGIN_PX, Degradation, degrade
-from training.downscale import Picture, downscale
+from training.degrade import KERNEL_MARGIN_PX
+from training.downscale import Picture
 from training.evaluate import Enlarge, enlarge_with_onnx, luma_psnr_db, read_picture
 from training.train import OUT, PICTURES
 from upres.condition.choice import LEVELS, Cause
@@ -32,55 +33,19 @@ from upres.models.catalogue import Catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.random import Generator
-
 PACKAGE = Path(__file__).parents[1] / "src" / "upres"
 RULE = PACKAGE / "condition" / "rule.toml"
 WEIGHTS = PACKAGE / "models" / "weights"
-SCALE = 3
-LOW_PX = 120
 SEED = 31
 RESEARCH_ONLY = ("bsds500", "t91")
-
-_NOTHING = Degradation(clean=0, aliased=0, blur=0, noise=0, compress=0)
-
-
-def _jpeg(least: int, most: int) -> Callable[[Picture, Generator], tuple[Picture, float | None]]:
-    """Compress; every second picture comes with what its file states, the others as pixels."""
-
-    def damage(high: Picture, random: Generator) -> tuple[Picture, float | None]:
-        quality = int(random.integers(least, most + 1))
-        low = jpeg(_inner(high), quality)
-        return low, float(quality) if random.random() < 0.5 else None
-
-    return damage
-
-
-def _degraded(rule: Degradation) -> Callable[[Picture, Generator], tuple[Picture, float | None]]:
-    return lambda high, random: (degrade(high, SCALE, rule, random), None)
-
-
-def _inner(high: Picture) -> Picture:
-    """Shrink the region without its margin, by MATLAB's bicubic and nothing else."""
-    edge = KERNEL_MARGIN_PX * SCALE
-    return downscale(high[edge:-edge, edge:-edge], SCALE)
-
-
-DAMAGES: dict[str, tuple[float, Callable[[Picture, Generator], tuple[Picture, float | None]]]] = {
-    "clean": (0.35, lambda high, _: (_inner(high), None)),
-    "camera": (0.15, _jpeg(88, 98)),
-    "jpeg": (0.1, _jpeg(30, 85)),
-    "noisy": (0.1, _degraded(replace(_NOTHING, noise=1))),
-    "aliased": (0.1, _degraded(replace(_NOTHING, aliased=1))),
-    "soft": (0.1, _degraded(replace(_NOTHING, blur=1))),
-    "mixed": (0.1, _degraded(Degradation(clean=0, aliased=0.4))),
-}
-"""What is done to pictures, and how much each counts: half of all are clean or almost."""
+NOISE_WEIGHT_DB = 5.0
+"""What a level of noise more than bicubic's, in the flat parts of an old photograph, counts."""
 GRID = {
     "quality": np.arange(15.0, 101.0, 5.0),
     "blocks": np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0]),
     "noise": np.array([0.3, 0.5, 0.7, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 4.0, 5.0, 7.0, 9.0]),
     "grain": np.array([0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0]),
+    "print": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.4, 2.0]),
     "aliased": np.array([0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 1.0]),
     "soft": np.array([0.02, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.22, 0.25]),
 }
@@ -92,15 +57,21 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class Sample:
-    """A damaged picture: what was done, what is measured of it, each strength's PSNR in dB."""
+    """A damaged picture: what was done, what is measured of it, what each strength makes of it.
+
+    `psnr_db` is the PSNR, `louder` by how many levels flat parts are noisier than bicubic's.
+    """
 
     damage: str
     condition: Condition
     psnr_db: tuple[float, ...]
+    louder: tuple[float, ...] = (0.0,) * len(LEVELS)
 
     def at(self, strength: float) -> float:
-        """Return the PSNR of the level that a strength is rounded to."""
-        return self.psnr_db[int(np.argmin(np.abs(np.subtract(LEVELS, strength))))]
+        """Return the PSNR of the level that a strength is rounded to, less what noise costs."""
+        level = int(np.argmin(np.abs(np.subtract(LEVELS, strength))))
+        noise = max(0.0, self.louder[level]) if DAMAGES[self.damage].old else 0.0
+        return self.psnr_db[level] - NOISE_WEIGHT_DB * noise
 
 
 def strengths(lite: Path, photo: Path) -> list[Enlarge]:
@@ -134,12 +105,12 @@ def samples(paths: Sequence[Path], networks: Sequence[Enlarge]) -> list[Sample]:
         if min(top, left) < 0:
             continue
         high = picture[top : top + side, left : left + side]
-        edge = KERNEL_MARGIN_PX * SCALE
-        truth = high[edge:-edge, edge:-edge]
-        for name, (_, damage) in DAMAGES.items():
-            low, quality = damage(high, np.random.default_rng([SEED, number, len(name)]))
-            scores = tuple(luma_psnr_db(run(low), truth, SCALE) for run in networks)
-            found.append(Sample(name, condition_of(low, quality), scores))
+        for name, damage in DAMAGES.items():
+            one = damage.make(high, np.random.default_rng([SEED, number, len(name)]))
+            results = [run(one.low) for run in networks]
+            scores = tuple(luma_psnr_db(result, one.truth, SCALE) for result in results)
+            louder = tuple(louder_than_bicubic(result, one.low) for result in results)
+            found.append(Sample(name, condition_of(one.low, one.quality), scores, louder))
         print(f"{number + 1} of {len(paths)}", end="\r", flush=True)
     return found
 
@@ -188,7 +159,7 @@ def _never(name: str) -> Cause:
 def score(table: Sequence[Sample], causes: Any) -> float:
     """Return the mean PSNR in dB that a rule reaches, every damage by its weight."""
     means = by_damage(table, lambda one: one.at(_strength(causes, one.condition)))
-    return sum(DAMAGES[name][0] * mean for name, mean in means.items())
+    return sum(DAMAGES[name].weight * mean for name, mean in means.items())
 
 
 def _strength(causes: Any, condition: Condition) -> float:
@@ -204,10 +175,13 @@ def by_damage(table: Sequence[Sample], value: Callable[[Sample], float]) -> dict
 
 
 def report(table: Sequence[Sample], causes: Sequence[Cause]) -> str:
-    """Return a table: what the rule reaches for each damage, each fixed strength, and the best."""
+    """Return a table: what the rule reaches for each damage, each fixed strength, and the best.
+
+    In dB, less what noise costs in old photographs.
+    """
     rule = by_damage(table, lambda one: one.at(_strength(causes, one.condition)))
-    ideal = by_damage(table, lambda one: max(one.psnr_db))
-    fixed = [by_damage(table, lambda one, i=i: one.psnr_db[i]) for i in range(len(LEVELS))]
+    ideal = by_damage(table, lambda one: max(map(one.at, LEVELS)))
+    fixed = [by_damage(table, lambda one, at=at: one.at(at)) for at in LEVELS]
     head = ["damage", "auto", *(f"{level:g}" for level in LEVELS), "best of each picture"]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for name in rule:
@@ -241,7 +215,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=OUT / "auto.json", help="kept measurements")
     parser.add_argument("--rule", type=Path, default=RULE)
     options = parser.parse_args()
-    key = [digest(options.lite), digest(options.photo), options.pictures]
+    key = [digest(options.lite), digest(options.photo), options.pictures, sorted(DAMAGES)]
     table = _kept(options.table, key)
     if table is None:
         found = find_pictures([options.data], RESEARCH_ONLY)
@@ -264,7 +238,12 @@ def _kept(path: Path, key: list[Any]) -> list[Sample] | None:
     if table["key"] != key:
         return None
     return [
-        Sample(one["damage"], Condition(**one["condition"]), tuple(one["psnr_db"]))
+        Sample(
+            one["damage"],
+            Condition(**one["condition"]),
+            tuple(one["psnr_db"]),
+            tuple(one["louder"]),
+        )
         for one in table["samples"]
     ]
 

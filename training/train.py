@@ -71,15 +71,15 @@ def train(
     ):
         state = None
         checkpoint.with_suffix(".jsonl").unlink(missing_ok=True)
-    parent = None if state or config.start_from is None else _parent(config, places)
+    parents = [] if state else _parents(config, places)
     trainer = Trainer(config, load_corpus(config, places.pictures), total_minutes=total_minutes)
     plain = parameter_count(fold(trainer.network))
     print(f"{config.name}: {plain} parameters", flush=True)
     session = Session(trainer, places.checkpoints, places.tests)
     if state:
         trainer.restore(state)
-    elif parent:
-        trainer.start_from(parent)
+    elif parents:
+        trainer.start_from(parents[0], (parents[1], parents[2]) if parents[1:] else None)
     session.run(limits)
     if trainer.finished:
         release(config.name, places)
@@ -90,11 +90,18 @@ def _is_other_timed_run(state: State, total_minutes: float) -> bool:
     return bool(state.get("finished")) or state.get("total_minutes") != total_minutes
 
 
-def _parent(config: Config, places: Places) -> State:
-    path = checkpoint_path(places.parents, str(config.start_from))
+def _parents(config: Config, places: Places) -> list[State]:
+    """Read the run to start from, then the two that the shift lies between."""
+    if config.start_from is None:
+        return []
+    return [_parent(config, name, places) for name in (config.start_from, *(config.shift or ()))]
+
+
+def _parent(config: Config, name: str, places: Places) -> State:
+    path = checkpoint_path(places.parents, name)
     if not path.exists():
         raise FileNotFoundError(
-            f"{config.name} starts from {config.start_from}, and {path} is missing: "
+            f"{config.name} starts from {name}, and {path} is missing: "
             f"train that first, or begin without it by --from-scratch"
         )
     return read(path)
@@ -130,7 +137,7 @@ def main() -> None:
     options = parser.parse_args()
     config = read_config(options.config)
     if options.start_from or options.from_scratch:
-        config = replace(config, start_from=options.start_from)
+        config = replace(config, start_from=options.start_from, shift=None)
     places, limits = read_places(options), Limits(options.minutes, options.updates)
     if not options.fit:
         train(config, places, limits)

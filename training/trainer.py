@@ -130,22 +130,46 @@ class Trainer:
         for folder, count in state.get("folders", {}).items():
             self.folders[folder] = max(count, self.folders.get(folder, 0))
 
-    def start_from(self, state: State) -> None:
+    def start_from(self, state: State, shift: tuple[State, State] | None = None) -> None:
         """Take over another run's averaged weights, with a fresh optimizer.
 
         Of a network of another scale only the trunk is taken: everything but the last
-        convolution. Raises ValueError where the trunks differ.
+        convolution; of a deeper one as many blocks as there are here. `shift` adds to the trunk
+        what turned its first run's trunk into its second's. Raises ValueError where trunks differ.
         """
-        other, own = NetworkSpec(**state["spec"]), self.config.network
-        weights: dict[str, Tensor] = dict(state["ema"])
-        if other.scale != own.scale:
-            weights = {k: v for k, v in weights.items() if not k.startswith(TAIL)}
-            tail = self.network.state_dict()
-            weights |= {k: v for k, v in tail.items() if k.startswith(TAIL)}
-        try:
-            self.network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(f"the trunk of {state['name']} does not fit {own}") from error
+        weights = self._taken(state)
+        if shift:
+            before, after = (self._taken(one) for one in shift)
+            shared = [name for name in before if not name.startswith(TAIL)]
+            weights |= {name: weights[name] + after[name] - before[name] for name in shared}
+        self.network.load_state_dict(weights)
         self.average.load_state_dict(self.network.state_dict())
+        self.ancestors = _ancestors([state, *(shift or ())])
+
+    def _taken(self, state: State) -> dict[str, Tensor]:
+        """Return the weights that a run gives to this network, completed by its own."""
+        own = self.network.state_dict()
+        weights: dict[str, Tensor] = dict(state["ema"])
+        if NetworkSpec(**state["spec"]).scale != self.config.network.scale:
+            weights |= {name: own[name] for name in own if name.startswith(TAIL)}
+        depth = self.config.network.blocks
+        weights = {name: one for name, one in weights.items() if not _beyond(name, depth)}
+        shapes = [{name: one.shape for name, one in many.items()} for many in (own, weights)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"the trunk of {state['name']} does not fit {self.config.network}")
+        return weights
+
+
+def _beyond(name: str, depth: int) -> bool:
+    """Tell whether a tensor belongs to a block that a trunk of `depth` blocks does not have."""
+    parts = name.split(".")
+    return parts[0] == "blocks" and int(parts[1]) >= depth
+
+
+def _ancestors(parents: list[State]) -> list[State]:
+    """Return what is known of each run that led to these, without repeating any."""
+    found: list[State] = []
+    for state in parents:
         parent = {key: state.get(key) for key in ("name", "update", "seconds", "folders")}
-        self.ancestors = [*state.get("ancestors", []), parent]
+        found += [one for one in (*state.get("ancestors", []), parent) if one not in found]
+    return found

@@ -17,6 +17,7 @@ photo = "b"
 causes.quality = { start = 90, full = 50 }
 causes.blocks = { start = 0.2, full = 1.0 }
 causes.noise = { start = 1, full = 5 }
+causes.print = { start = 0.6, full = 1.0 }
 causes.aliased = { start = 0.5, full = 0.7 }
 causes.soft = { start = 0.2, full = 0.1 }
 """
@@ -35,6 +36,8 @@ CLEAN = Condition(blocks=0.0, noise=0.5, grain=0.7, sharpness=0.33)
         ({"noise": 3.9}, 0.75, "noise of 3.9"),
         ({"sharpness": 0.7}, 1, "without smoothing"),
         ({"sharpness": 0.12}, 0.75, "blurred"),
+        ({"noise": 0.8, "colours": 3.0}, 0.5, "one tint"),
+        ({"noise": 0.8, "colours": 9.0}, 0, "clean"),
         ({"noise": 2.0, "blocks": 0.95}, 1, "block edges"),
     ],
 )
@@ -45,13 +48,25 @@ def test_the_strongest_cause_decides(changes: dict[str, float], clean: float, wo
     assert word in choice.reason
 
 
-@given(st.floats(0, 5), st.floats(0, 50), st.floats(0, 50), st.floats(0, 2), st.floats(1, 100))
+@given(
+    st.floats(0, 5),
+    st.floats(0, 50),
+    st.floats(0, 50),
+    st.floats(0, 2),
+    st.floats(1, 100),
+    st.floats(0, 20),
+)
 def test_every_choice_is_a_level(
-    blocks: float, noise: float, grain: float, sharpness: float, quality: float
+    blocks: float, noise: float, grain: float, sharpness: float, quality: float, colours: float
 ) -> None:
     """With a reason; more noise never means less strength."""
     condition = Condition(
-        blocks=blocks, noise=noise, grain=grain, sharpness=sharpness, quality=quality
+        blocks=blocks,
+        noise=noise,
+        grain=grain,
+        sharpness=sharpness,
+        colours=colours,
+        quality=quality,
     )
     for rule in (RULE, shipped_rule()):
         choice = rule.choose(condition)

@@ -134,6 +134,24 @@ class TestHowItIsGiven:
         found = measure([picture.rows()], picture.layout)
         assert found.noise == pytest.approx(condition(photo()[128:]).noise, rel=0.2)
 
+    def test_colours_tell_a_print_of_one_tint(self) -> None:
+        """Gray, or any tint that follows the tones, is none; a photograph in colour has many."""
+        gray = np.asarray(Image.fromarray(photo()).convert("L"))
+        tint = np.stack([gray, gray * 0.9, 40 + gray * 0.6], axis=2).astype(np.uint8)
+        assert condition(gray).colours == 0
+        assert condition(np.repeat(gray[..., np.newaxis], 3, axis=2)).colours < 0.01
+        assert condition(tint).colours < 1.5
+        assert condition(photo()).colours > 8
+
+    def test_hidden_colours_do_not_count(self) -> None:
+        """A gray picture stays one with colours under transparency."""
+        pixels = np.repeat(photo()[..., :1], 3, axis=2)
+        pixels[:128] = noise(128, 256, 3).astype(np.uint8)
+        alpha = np.full((256, 256), 255, np.uint8)
+        alpha[:128] = 0
+        picture = Picture(pixels=pixels, alpha=alpha)
+        assert measure([picture.rows()], picture.layout).colours < 0.01
+
     @pytest.mark.parametrize(("height", "width"), [(1, 500), (23, 23), (500, 8)])
     def test_small_pictures_tell_nothing(self, height: int, width: int) -> None:
         """Rather than something wrong."""
@@ -148,7 +166,7 @@ class TestHowItIsGiven:
             np.full((height, width, planes), 255, np.uint8),
         ):
             found = condition(pixels)
-            values = (found.blocks, found.noise, found.grain, found.sharpness)
+            values = (found.blocks, found.noise, found.grain, found.sharpness, found.colours)
             assert np.isfinite(values).all()
             assert min(values) >= 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +86,21 @@ def test_a_degraded_crop_lies_where_its_truth_lies(tmp_path: Path) -> None:
     here = (low - plain)[..., 1:-1].abs().mean()
     for step in (-1, 1):
         assert here < 0.7 * (low - plain.roll(step, 3))[..., 1:-1].abs().mean()
+
+
+def test_prints_are_toned_and_grainy(tmp_path: Path) -> None:
+    """Small and large picture have one tint, and the small one grain that the large one lacks."""
+    corpus = corpus_of(tmp_path, [scene(180, 180)], scale=1)
+    rule = replace(RULE, batch=8)
+    plain = Degradation(clean=0, blur=0, noise=0, compress=0, prints=1)
+    low, high = (levels(each) for each in Batches(corpus, rule, 0, plain).make(0))
+    for truth in high:
+        red, *others = truth.reshape(-1, 3).astype(int).T
+        for channel in others:
+            spread = [np.ptp(channel[red == level]) for level in np.unique(red)]
+            assert np.mean(spread) < 2
+    grain = low.astype(int) - high
+    assert 0.5 < grain.std() < 25
 
 
 def test_solid_crops_have_one_colour(tmp_path: Path) -> None:

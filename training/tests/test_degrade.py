@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from training.compression import jpeg, webp
-from training.degrade import KERNEL_MARGIN_PX, Degradation, degrade, make_noise
+from training.degrade import KERNEL_MARGIN_PX, Degradation, degrade, make_noise, toned
 from training.downscale import Picture, downscale
+from training.losses import LUMA
 from training.sampling import Downscaler, apply, blurred, downscale_matrix, oblique_gaussian
 from training.tests.pictures import noise, scene
 
@@ -124,6 +125,7 @@ RULES = {
     "jpeg": replace(NOTHING, compress=1, webp=0, twice=0),
     "webp": replace(NOTHING, compress=1, webp=1, twice=0),
     "twice": replace(NOTHING, compress=1, twice=1),
+    "print": replace(NOTHING, prints=1).of_prints(),
     "all": Degradation(clean=0),
 }
 
@@ -145,6 +147,28 @@ def test_each_degradation_changes_the_picture(name: str) -> None:
 def test_without_any_degradation_the_same_size_is_untouched() -> None:
     """Restoring without enlargement learns that a clean picture stays."""
     assert not difference_from_clean(NOTHING, scale=1, seeds=3).any()
+
+
+def test_an_old_photograph_has_one_tint() -> None:
+    """Its channels follow luma alone, never falling; it is as bright from pixel to pixel."""
+    picture = scene(60, 60)
+    grays = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+    for seed in range(20):
+        ramp = toned(grays, np.random.default_rng(seed)).astype(int)[:, 0]
+        assert (np.diff(ramp, axis=0) >= -1).all()
+        assert ramp[255].min() > ramp[0].max() + 40
+        luma = np.rint(picture @ np.array(LUMA)).astype(int)
+        result = toned(picture, np.random.default_rng(seed)).astype(int)
+        assert np.abs(result - ramp[luma]).max() <= 1
+
+
+def test_grain_is_as_strong_at_the_border() -> None:
+    """Its filter finds noise beyond the sides too."""
+    rule = replace(NOTHING, grain=1, grain_px=(2.0, 2.0))
+    planes = np.full((3, 40, 40), 128, np.float32)
+    fields = [make_noise(planes, rule, np.random.default_rng(seed))[0] for seed in range(300)]
+    strength = np.stack(fields).std(axis=0)
+    assert strength[0].mean() == pytest.approx(strength[18:22].mean(), rel=0.15)
 
 
 def noise_on(level: float, rule: Degradation) -> np.ndarray:

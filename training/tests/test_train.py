@@ -160,10 +160,41 @@ def test_another_scale_takes_the_trunk(corpus: Corpus, scale: int, tmp_path: Pat
     assert [run["name"] for run in child.state()["ancestors"]] == ["tiny"]
 
 
+def test_a_shift_adds_what_another_pair_learnt(corpus: Corpus, tmp_path: Path) -> None:
+    """The trunk moves by the difference of two runs; the last convolution stays as it was."""
+    before = Trainer(CONFIG, corpus)
+    before.advance()
+    after = Trainer(replace(CONFIG, name="after"), corpus)
+    after.start_from(before.state())
+    after.advance()
+    config = replace(CONFIG, name="start", network=replace(CONFIG.network, scale=3), seed=9)
+    own = corpus_of(tmp_path / "own", [noise(60, 60)], scale=3)
+    start, child = Trainer(config, own), Trainer(replace(config, name="child"), own)
+    child.start_from(start.state(), (before.state(), after.state()))
+    states = [one.average.state_dict() for one in (start, before, after)]
+    for name, tensor in child.network.state_dict().items():
+        expected, low, high = (state[name] for state in states)
+        if not name.startswith("tail"):
+            assert not torch.equal(low, high), name
+            expected = expected + high - low
+        assert torch.equal(tensor, expected), name
+    assert [run["name"] for run in child.ancestors] == ["start", "tiny", "after"]
+
+
+def test_a_shallower_trunk_takes_the_first_blocks(corpus: Corpus) -> None:
+    """A deeper parent gives as many blocks as there are."""
+    deeper = replace(CONFIG, network=replace(CONFIG.network, blocks=CONFIG.network.blocks + 1))
+    parent = Trainer(deeper, corpus)
+    child = Trainer(CONFIG, corpus)
+    child.start_from(parent.state())
+    for name, tensor in child.network.state_dict().items():
+        assert torch.equal(tensor, parent.average.state_dict()[name]), name
+
+
 def test_another_trunk_is_refused(corpus: Corpus) -> None:
-    """A different width or depth is not this model's trunk."""
+    """A different width, or blocks that are missing, are not this model's trunk."""
     parent = Trainer(CONFIG, corpus).state()
-    deeper = replace(CONFIG, network=replace(CONFIG.network, blocks=2))
+    deeper = replace(CONFIG, network=replace(CONFIG.network, blocks=CONFIG.network.blocks + 1))
     with pytest.raises(ValueError, match="does not fit"):
         Trainer(deeper, corpus).start_from(parent)
 

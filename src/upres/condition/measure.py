@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Luma = NDArray[np.float32]
 """(rows, width), black 0, white 255."""
 
+Chroma = NDArray[np.float32]
+"""(2, rows, width) of every few pixels: red and blue minus luma, in levels of 255."""
+
 MEASURED_PX = 4_000_000
 """Of larger pictures only so many pixels are looked at, in strips from all over them."""
 _STRIP_ROWS = 64
@@ -32,6 +35,12 @@ _OF_PURE_NOISE = {"noise": 0.72, "grain": 0.83}
 _LARGEST_STEP = 12.0
 """A larger step between neighbours is the picture's own."""
 _SMALLEST_PX = 24
+_COLOUR_STEP_PX = 4
+"""Colours are looked at on every fourth pixel of every fourth row."""
+_TONES = 64
+"""A tint may be another one in the shadows than in the lights: it is sought in so many steps."""
+MANY_COLOURS = 255.0
+"""Of a picture that is too small to tell: as if every pixel had a colour of its own."""
 _TINY = 1e-6
 
 
@@ -47,6 +56,8 @@ class Condition:
     """The same, coarser structure than single pixels included."""
     sharpness: float
     """Power of the finest detail against that of twice its size: low is blurred, high aliased."""
+    colours: float = MANY_COLOURS
+    """How far colours are from one tint, standard deviation in levels: little in old prints."""
     quality: float | None = None
     """What the file's own tables say of its compression, 1..100; None where it has none."""
 
@@ -63,9 +74,13 @@ class _Sums:
         self.fine = self.coarse = 0.0
         self.noise: list[NDArray[np.float32]] = []
         self.grain: list[NDArray[np.float32]] = []
+        self.tint = np.zeros((3, 2, _TONES))
 
-    def add(self, luma: Luma, opaque: NDArray[np.bool_] | None, first_row: int) -> None:
+    def add(
+        self, luma: Luma, opaque: NDArray[np.bool_] | None, first_row: int, chroma: Chroma
+    ) -> None:
         """Take in a strip; `first_row` is its place in the picture."""
+        self._add_tint(luma, chroma)
         for axis in (0, 1):
             self._add_steps(luma, axis, first_row if axis == 0 else 0)
             self._add_detail(luma, axis)
@@ -97,6 +112,21 @@ class _Sums:
         self.noise.append(np.sqrt(np.square(_blocks(_alone(luma))).mean((1, 2)))[seen])
         self.grain.append(_off_plane(blocks)[seen])
 
+    def _add_tint(self, luma: Luma, chroma: Chroma) -> None:
+        """Sum, for each tone, the number of pixels, their two colour differences and squares."""
+        tones = luma[::_COLOUR_STEP_PX, ::_COLOUR_STEP_PX].ravel() * np.float32(_TONES / 256)
+        places = np.clip(tones, 0, _TONES - 1).astype(np.intp)
+        for axis, values in enumerate(chroma):
+            for power in range(3):
+                weights = values.ravel().astype(np.float64) ** power
+                self.tint[power, axis] += np.bincount(places, weights, _TONES)
+
+    def _off_tint(self) -> float:
+        """Return how far colours are from the mean colour of their tone."""
+        counts, sums, squares = self.tint
+        within = squares - np.square(sums) / np.maximum(counts, 1)
+        return float(np.sqrt(max(0.0, within.sum()) / max(1.0, counts[0].sum())))
+
     def condition(self) -> Condition:
         """Return what the sums say."""
         return Condition(
@@ -104,6 +134,7 @@ class _Sums:
             noise=_of_flattest(self.noise) / _OF_PURE_NOISE["noise"],
             grain=_of_flattest(self.grain) / _OF_PURE_NOISE["grain"],
             sharpness=self.fine / (self.coarse + _TINY),
+            colours=self._off_tint(),
         )
 
 
@@ -144,7 +175,7 @@ def measure(rows: Iterable[Rows], layout: Layout) -> Condition:
     for number, strip in enumerate(_strips(rows)):
         if number % every == 0 and len(strip) >= _BLOCK_PX:
             luma, opaque = _luma(strip, layout)
-            sums.add(luma, opaque, number * _STRIP_ROWS)
+            sums.add(luma, opaque, number * _STRIP_ROWS, _chroma(strip, layout))
     return sums.condition()
 
 
@@ -176,6 +207,20 @@ def _luma(strip: Rows, layout: Layout) -> tuple[Luma, NDArray[np.bool_] | None]:
         return np.ascontiguousarray(luma), None
     alpha = planes[..., -1] / np.float32(255)
     return luma * alpha + np.float32(128) * (1 - alpha), strip[..., -1] == white
+
+
+def _chroma(strip: Rows, layout: Layout) -> Chroma:
+    """Return red's and blue's distance from luma on few pixels; a gray picture has none."""
+    few = strip[::_COLOUR_STEP_PX, ::_COLOUR_STEP_PX, : layout.planes - layout.alpha]
+    planes = few.astype(np.float32) * np.float32(255 / np.iinfo(strip.dtype).max)
+    if planes.shape[2] != _COLOUR_PLANES:
+        return np.zeros((2, *planes.shape[:2]), np.float32)
+    luma = planes @ _LUMA
+    chroma: Chroma = np.stack([planes[..., 0] - luma, planes[..., 2] - luma])
+    if layout.alpha:  # what nobody sees has no colour
+        hidden = strip[::_COLOUR_STEP_PX, ::_COLOUR_STEP_PX, -1] == 0
+        chroma[:, hidden] = 0
+    return chroma
 
 
 def _blocks(plane: NDArray[Any]) -> NDArray[Any]:
