@@ -43,7 +43,8 @@ class Degradation:
     `clean` is the share of crops that are left as the plain bicubic downscale. Of the others
     `aliased` are shrunk without smoothing, the rest by one of SMOOTHING; before that `blur` are
     blurred (`blur_px`: standard deviation in small pixels, the share `oblique` of them with a
-    direction). Then `noise` get noise, and `compress` are compressed: the share `webp` as WebP,
+    direction). Then `noise` get noise, and `compress` are compressed (`compress_aliased` of those
+    shrunk without smoothing, where it is given): the share `webp` as WebP,
     the others as JPEG (the share `subsampled` with halved colour, 4:2:0), the share `twice` of all
     with a shifted or resized JPEG before. Noise is one of sensor (`sensor_levels`, constant plus
     growing with light) and film grain (`grain_levels`, correlated over `grain_px` small pixels);
@@ -63,6 +64,7 @@ class Degradation:
     grain_px: tuple[float, float] = (0.4, 1.1)
     gray_noise: float = 0.4
     compress: float = 0.65
+    compress_aliased: float | None = None
     quality: tuple[int, int] = (30, 95)
     webp: float = 0.2
     subsampled: float = 0.5
@@ -91,11 +93,14 @@ def degrade(high: Picture, scale: int, rule: Degradation, random: Generator) -> 
     arguments and the generator's state alone.
     """
     planes = np.ascontiguousarray(high.transpose(2, 0, 1), np.float32)
-    planes = shrink(planes, scale, rule, random)
+    aliased = random.random() < rule.aliased
+    kind: Downscaler = "cubic" if aliased else SMOOTHING[int(random.integers(len(SMOOTHING)))]
+    planes = shrink(planes, scale, kind, rule, random)
     if random.random() < rule.noise:
         planes = planes + make_noise(planes, rule, random)
     picture = to_levels(planes)
-    if random.random() < rule.compress:
+    share = rule.compress_aliased if aliased else None
+    if random.random() < (rule.compress if share is None else share):
         picture = compress(picture, rule, random)
     return picture
 
@@ -120,11 +125,10 @@ def to_levels(planes: Planes) -> Picture:
     return np.ascontiguousarray(levels.transpose(1, 2, 0))
 
 
-def shrink(planes: Planes, scale: int, rule: Degradation, random: Generator) -> Planes:
-    """Blur perhaps, then shrink by a random downscaler and cut the margin off."""
-    kind = SMOOTHING[int(random.integers(len(SMOOTHING)))]
-    if random.random() < rule.aliased:
-        kind = "cubic"
+def shrink(
+    planes: Planes, scale: int, kind: Downscaler, rule: Degradation, random: Generator
+) -> Planes:
+    """Blur perhaps, then shrink by a downscaler and cut the margin off."""
     rows, columns = (shrinking_matrix(side, scale, kind) for side in planes.shape[1:])
     pairs = [(rows, columns)]
     if random.random() < rule.blur:

@@ -149,6 +149,17 @@ def test_without_any_degradation_the_same_size_is_untouched() -> None:
     assert not difference_from_clean(NOTHING, scale=1, seeds=3).any()
 
 
+def test_aliased_pictures_may_be_compressed_less() -> None:
+    """Their own share counts for them, and for no others."""
+    rule = replace(NOTHING, compress=1, compress_aliased=0, webp=0, twice=0)
+    spared, squeezed = (
+        difference_from_clean(replace(rule, aliased=aliased), scale=1, seeds=4)
+        for aliased in (1, 0)
+    )
+    assert not spared.any()
+    assert squeezed.std() > 0.4
+
+
 def test_an_old_photograph_has_one_tint() -> None:
     """Its channels follow luma alone, never falling; it is as bright from pixel to pixel."""
     picture = scene(60, 60)
