@@ -47,12 +47,13 @@ def settle(image: Image.Image, path: Path, long_side_px: int) -> Image.Image | N
     """Return a graphic over white, RGB, a lossless one at its own size; None if it is too small."""
     if min(image.size) < SMALLEST_PX:
         return None
-    if path.suffix.lower() != ".png":
-        return shrink(image, long_side_px)
-    seen = image.convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
-    flat.thumbnail((long_side_px, long_side_px), Image.Resampling.LANCZOS)
-    return flat if min(flat.size) >= SMALLEST_PX else None
+    if path.suffix.lower() == ".png":
+        seen = image.convert("RGBA")
+        settled = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+        settled.thumbnail((long_side_px, long_side_px), Image.Resampling.LANCZOS)
+    else:
+        settled = shrink(image, long_side_px)
+    return settled if min(settled.size) >= SMALLEST_PX else None
 
 
 def output_name(path: Path) -> str:

@@ -39,6 +39,7 @@ def test_small_graphics_are_left_out() -> None:
     """Before they are shrunk, and when they would be too small after it."""
     assert settle(Image.new("RGB", (900, SMALLEST_PX - 1)), Path("a.png"), 800) is None
     assert settle(Image.new("RGB", (4000, 1000)), Path("a.png"), 800) is None
+    assert settle(Image.new("RGB", (400, 300)), Path("a.jpg"), 800) is None
 
 
 def test_names_tell_folders_apart() -> None:
