@@ -108,9 +108,14 @@ def _training_line(state: State) -> str:
         f"**Training**: {before}{loss_name}{shift}, {schedule['optimizer'].capitalize()}, bf16, "
         f"{crops['batch']} crops of {crops['patch_px']} x {crops['patch_px']}, "
         f"{state['update']:,} updates in {_duration(state['seconds'])}, averaged weights"
-        f"{'' if state['finished'] else ', not finished'}. Seed {config['seed']}, settings "
-        f"`{digest_of(config)[:16]}`. Small pictures by {small}."
+        f"{_ends(state)}{'' if state['finished'] else ', not finished'}. Seed {config['seed']}, "
+        f"settings `{digest_of(config)[:16]}`. Small pictures by {small}."
     )
+
+
+def _ends(state: State) -> str:
+    count = len(state.get("ends", []))
+    return f" (mean over {count} ends of the schedule)" if count > 1 else ""
 
 
 def _duration(seconds: float) -> str:

@@ -15,7 +15,8 @@ class Schedule:
     """Learning rate over the updates: a short warm-up, a constant part, a cosine to zero.
 
     `decay_updates` at or above `updates` gives the plain cosine schedule. A small one lets
-    training go on over many sessions and be finished whenever wanted.
+    training go on over many sessions and be finished whenever wanted. With `mean_of_ends` a run
+    that is taken up again after its end yields the mean of the weights at all its ends.
     """
 
     updates: int
@@ -25,6 +26,7 @@ class Schedule:
     optimizer: Literal["adam", "muon"] = "adam"
     average: float = 0.999
     clip_norm: float = 1.0
+    mean_of_ends: bool = False
 
 
 def learning_rate(schedule: Schedule, update: int) -> float:

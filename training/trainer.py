@@ -28,7 +28,7 @@ class Trainer:
 
     `total_minutes` lays the schedule out over that training time instead of over
     `schedule.updates`. `folders` counts the pictures seen, `ancestors` are the runs whose
-    weights this one began with.
+    weights this one began with, `ends` the averaged weights at each end that the run has had.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Trainer:
         self.total_minutes = total_minutes
         self.folders: dict[str, int] = dict(corpus.folders)
         self.ancestors: list[State] = []
+        self.ends: list[dict[str, Tensor]] = []
         torch.manual_seed(config.seed)
         self.network = Network(config.network)
         self.average = Network(config.network)
@@ -81,6 +82,16 @@ class Trainer:
         self._follow()
         seen = float(loss.detach())
         self.loss = seen if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * seen
+        if self.config.schedule.mean_of_ends and self.finished:
+            self._end()
+
+    def _end(self) -> None:
+        """Keep the averaged weights, and put the mean over all ends in their place."""
+        self.ends.append({name: one.clone() for name, one in self.average.state_dict().items()})
+        means = {
+            name: torch.stack([end[name] for end in self.ends]).mean(0) for name in self.ends[0]
+        }
+        self.average.load_state_dict(means)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -103,6 +114,7 @@ class Trainer:
             "loss": self.loss,
             "folders": self.folders,
             "ancestors": self.ancestors,
+            "ends": self.ends,
             "weights": self.network.state_dict(),
             "ema": self.average.state_dict(),
             "optimizers": self.optimizers.state(),
@@ -127,6 +139,9 @@ class Trainer:
         self.optimizers.restore(state["optimizers"])
         self.loss = state["loss"]
         self.ancestors = state.get("ancestors", [])
+        self.ends = list(state.get("ends", []))
+        if self.ends:  # the average goes on from the last end, not from the mean of all
+            self.average.load_state_dict(self.ends[-1])
         for folder, count in state.get("folders", {}).items():
             self.folders[folder] = max(count, self.folders.get(folder, 0))
 

@@ -112,6 +112,28 @@ def test_a_run_ends_with_its_schedule(corpus: Corpus, tmp_path: Path) -> None:
     assert read(session.checkpoint)["finished"]
 
 
+def test_a_run_taken_up_again_yields_the_mean_of_its_ends(corpus: Corpus, tmp_path: Path) -> None:
+    """The second half goes on from the first end, as it would alone; the mean is of both ends."""
+    schedule = replace(SCHEDULE, mean_of_ends=True)
+    config = replace(CONFIG, schedule=schedule)
+    longer = replace(config, schedule=replace(schedule, updates=16))
+    Session(Trainer(config, corpus), tmp_path, tmp_path).run(Limits())
+    first = read(tmp_path / "tiny.pt")
+    again = Trainer(longer, corpus)
+    again.restore(first)
+    Session(again, tmp_path, tmp_path).run(Limits())
+    second = read(tmp_path / "tiny.pt")
+    alone = Trainer(replace(longer, schedule=replace(longer.schedule, mean_of_ends=False)), corpus)
+    alone.restore(first)
+    for _ in range(8):
+        alone.advance()
+    assert len(first["ends"]) == 1
+    for name, end in alone.average.state_dict().items():
+        assert torch.equal(first["ends"][0][name], first["ema"][name])
+        assert torch.equal(second["ends"][1][name], end), name
+        assert torch.allclose(second["ema"][name], (first["ema"][name] + end) / 2), name
+
+
 def test_a_schedule_cut_off_behind_the_run_is_refused(corpus: Corpus) -> None:
     """It would end at a high learning rate and count as finished."""
     first = Trainer(CONFIG, corpus)
