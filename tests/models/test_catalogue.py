@@ -49,7 +49,7 @@ class TestShipped:
         wanted = {
             "fast": (2, 3, 4),
             "lite": (2, 3, 4),
-            "photo": (3,),
+            "photo": (1, 2, 3, 4),
             "fsrcnn": (2, 3, 4),
             "fsrcnn-small": (2, 3, 4),
             "espcn": (2, 3, 4),
