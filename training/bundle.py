@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from training.checkpoint import State
 
 PACKAGE = Path(__file__).parents[1] / "src" / "upres" / "models"
-FAMILY_BYTES = 16 * 2**20
+FAMILY_BYTES = 16_000_000
 """What the models of ours may weigh together: they are in every wheel."""
 SUMMARIES = {
     "fast": "ours, for real time and video",

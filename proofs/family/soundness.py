@@ -26,7 +26,7 @@ _COLOURS = [(v, v, v) for v in (0, 1, 16, 64, 128, 200, 254, 255)] + [
     (255, 255, 0),
     (12, 130, 201),
 ]
-_FAMILY_BYTES = 16 * 2**20
+_FAMILY_BYTES = 16_000_000
 
 
 def measure_tiles(seed: int) -> dict[str, Any]:
