@@ -42,11 +42,11 @@ def test_what_ran_is_told(visit: Visit) -> None:
         r"(Lite|Photo, strength \d+ %), (OpenVINO|ONNX Runtime|OpenCV) (fp32|bf16|int8), "
         r"(flat parts bicubic: \d+ %, )?"
     )
-    expect(facts).to_have_text(re.compile(network + r"[0-9.]+ s · auto: it looks \S+"))
+    expect(facts).to_have_text(re.compile(network + r"[0-9.]+ s · auto: it (looks|shows) \S+"))
     visit.pick(small("again.png", seed=901))
     visit.done(2)
     visit.page.click(".card:last-child .open")
-    expect(facts).to_have_text(re.compile(network + r"from the cache · auto: it looks \S+"))
+    expect(facts).to_have_text(re.compile(network + r"from the cache · auto: it (looks|shows) \S+"))
     visit.page.select_option("#model", "lanczos")
     visit.page.click("#again")
     expect(facts).to_have_text(re.compile(r"Lanczos, no network, [0-9.]+ s$"))
