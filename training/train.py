@@ -79,7 +79,7 @@ def train(
     if state:
         trainer.restore(state)
     elif parents:
-        trainer.start_from(parents[0], (parents[1], parents[2]) if parents[1:] else None)
+        trainer.start_from(*parents)
     session.run(limits)
     if trainer.finished:
         release(config.name, places)

@@ -140,17 +140,18 @@ class Trainer:
         self.loss = state["loss"]
         self.ancestors = state.get("ancestors", [])
         self.ends = list(state.get("ends", []))
-        if self.ends:  # the average goes on from the last end, not from the mean of all
+        taken_up_again = state.get("finished", False) and not self.finished
+        if self.ends and taken_up_again:  # on from the last end, not from the mean of all
             self.average.load_state_dict(self.ends[-1])
         for folder, count in state.get("folders", {}).items():
             self.folders[folder] = max(count, self.folders.get(folder, 0))
 
-    def start_from(self, state: State, shift: tuple[State, State] | None = None) -> None:
+    def start_from(self, state: State, *shift: State) -> None:
         """Take over another run's averaged weights, with a fresh optimizer.
 
         Of a network of another scale only the trunk is taken: everything but the last
-        convolution; of a deeper one as many blocks as there are here. `shift` adds to the trunk
-        what turned its first run's trunk into its second's. Raises ValueError where trunks differ.
+        convolution; of a deeper one as many blocks as there are here. `shift`, two runs, adds to
+        the trunk what turned the first's into the second's. Raises ValueError where trunks differ.
         """
         weights = self._taken(state)
         if shift:
@@ -159,7 +160,7 @@ class Trainer:
             weights |= {name: weights[name] + after[name] - before[name] for name in shared}
         self.network.load_state_dict(weights)
         self.average.load_state_dict(self.network.state_dict())
-        self.ancestors = _ancestors([state, *(shift or ())])
+        self.ancestors = _ancestors([state, *shift])
 
     def _taken(self, state: State) -> dict[str, Tensor]:
         """Return the weights that a run gives to this network, completed by its own."""

@@ -134,6 +134,31 @@ def test_a_run_taken_up_again_yields_the_mean_of_its_ends(corpus: Corpus, tmp_pa
         assert torch.allclose(second["ema"][name], (first["ema"][name] + end) / 2), name
 
 
+def test_ends_do_not_disturb_stopping_and_going_on(corpus: Corpus, tmp_path: Path) -> None:
+    """Stopped on the way to its second end a run resumes exactly; finished, it keeps the mean."""
+    schedule = replace(SCHEDULE, mean_of_ends=True)
+    config = replace(CONFIG, schedule=schedule)
+    Session(Trainer(config, corpus), tmp_path, tmp_path).run(Limits())
+    longer = replace(config, schedule=replace(schedule, updates=16))
+    straight, stopped, resumed, opened = (Trainer(longer, corpus) for _ in range(4))
+    for trainer in (straight, stopped):
+        trainer.restore(read(tmp_path / "tiny.pt"))
+    for _ in range(8):
+        straight.advance()
+    for _ in range(3):
+        stopped.advance()
+    write_atomically(stopped.state(), tmp_path / "stopped.pt")
+    resumed.restore(read(tmp_path / "stopped.pt"))
+    for _ in range(5):
+        resumed.advance()
+    write_atomically(straight.state(), tmp_path / "finished.pt")
+    opened.restore(read(tmp_path / "finished.pt"))
+    for name, expected in straight.average.state_dict().items():
+        assert torch.equal(resumed.average.state_dict()[name], expected), name
+        assert torch.equal(opened.average.state_dict()[name], expected), name
+    assert not torch.equal(straight.ends[0]["head.weight"], straight.ends[1]["head.weight"])
+
+
 def test_a_schedule_cut_off_behind_the_run_is_refused(corpus: Corpus) -> None:
     """It would end at a high learning rate and count as finished."""
     first = Trainer(CONFIG, corpus)
@@ -192,7 +217,7 @@ def test_a_shift_adds_what_another_pair_learnt(corpus: Corpus, tmp_path: Path) -
     config = replace(CONFIG, name="start", network=replace(CONFIG.network, scale=3), seed=9)
     own = corpus_of(tmp_path / "own", [noise(60, 60)], scale=3)
     start, child = Trainer(config, own), Trainer(replace(config, name="child"), own)
-    child.start_from(start.state(), (before.state(), after.state()))
+    child.start_from(start.state(), before.state(), after.state())
     states = [one.average.state_dict() for one in (start, before, after)]
     for name, tensor in child.network.state_dict().items():
         expected, low, high = (state[name] for state in states)
