@@ -11,21 +11,17 @@ from PIL import Image
 from training.compression import jpeg
 from training.degrade import KERNEL_MARGIN_PX, Degradation, degrade, toned
 from training.downscale import Picture, downscale
-from training.evaluate import LUMA_WEIGHTS
+from upres.bench.scores import flat_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from numpy.random import Generator
-    from numpy.typing import NDArray
 
 SCALE = 3
 LOW_PX = 120
 _EDGE_PX = KERNEL_MARGIN_PX * SCALE
 _NOTHING = Degradation(clean=0, aliased=0, blur=0, noise=0, compress=0)
-_BLOCK_PX = 8
-_FLAT_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -93,26 +89,9 @@ DAMAGES = {
 """Half of all are clean or almost."""
 
 
-def louder_than_bicubic(large: Picture, low: Picture) -> float:
-    """Return by how many levels the flattest parts are noisier than those of a bicubic enlargement.
-
-    Parts are blocks of 8x8 small pixels, noise is the standard deviation of luma from the plane
-    that fits each.
-    """
+def louder_than_bicubic(results: Sequence[Picture], low: Picture) -> tuple[float, ...]:
+    """Return by how many levels flat parts of each result are noisier than a bicubic one's."""
     size = (low.shape[1] * SCALE, low.shape[0] * SCALE)
     plain = np.asarray(Image.fromarray(low).resize(size, Image.Resampling.BICUBIC))
-    flatness = _off_planes(low, _BLOCK_PX)
-    chosen = flatness <= np.quantile(flatness, _FLAT_SHARE)
-    ours, theirs = (_off_planes(each, _BLOCK_PX * SCALE)[chosen].mean() for each in (large, plain))
-    return float(ours - theirs)
-
-
-def _off_planes(picture: Picture, side: int) -> NDArray[Any]:
-    luma = picture @ LUMA_WEIGHTS
-    height, width = (size // side for size in luma.shape)
-    blocks = luma[: height * side, : width * side].reshape(height, side, width, side)
-    flat = blocks.swapaxes(1, 2).reshape(-1, side * side)
-    down, right = np.mgrid[:side, :side].reshape(2, -1) - (side - 1) / 2
-    plane = np.stack([np.ones(side * side), down, right], axis=1)
-    deviation: NDArray[Any] = (flat - flat @ plane @ np.linalg.pinv(plane)).std(axis=1)
-    return deviation
+    usual = flat_noise(plain, low)
+    return tuple(flat_noise(result, low) - usual for result in results)

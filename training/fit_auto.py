@@ -40,6 +40,8 @@ SEED = 31
 RESEARCH_ONLY = ("bsds500", "t91")
 NOISE_WEIGHT_DB = 5.0
 """What a level of noise more than bicubic's, in the flat parts of an old photograph, counts."""
+SILENT = (0.0,) * len(LEVELS)
+"""Where noise is not asked about."""
 GRID = {
     "quality": np.arange(15.0, 101.0, 5.0),
     "blocks": np.array([0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0]),
@@ -59,19 +61,19 @@ ROUNDS = 4
 class Sample:
     """A damaged picture: what was done, what is measured of it, what each strength makes of it.
 
-    `psnr_db` is the PSNR, `louder` by how many levels flat parts are noisier than bicubic's.
+    `psnr_db` is the PSNR, `louder` by how many levels flat parts of an old photograph are noisier
+    than bicubic's; in others that does not count.
     """
 
     damage: str
     condition: Condition
     psnr_db: tuple[float, ...]
-    louder: tuple[float, ...] = (0.0,) * len(LEVELS)
+    louder: tuple[float, ...] = SILENT
 
     def at(self, strength: float) -> float:
         """Return the PSNR of the level that a strength is rounded to, less what noise costs."""
         level = int(np.argmin(np.abs(np.subtract(LEVELS, strength))))
-        noise = max(0.0, self.louder[level]) if DAMAGES[self.damage].old else 0.0
-        return self.psnr_db[level] - NOISE_WEIGHT_DB * noise
+        return self.psnr_db[level] - NOISE_WEIGHT_DB * max(0.0, self.louder[level])
 
 
 def strengths(lite: Path, photo: Path) -> list[Enlarge]:
@@ -109,7 +111,7 @@ def samples(paths: Sequence[Path], networks: Sequence[Enlarge]) -> list[Sample]:
             one = damage.make(high, np.random.default_rng([SEED, number, len(name)]))
             results = [run(one.low) for run in networks]
             scores = tuple(luma_psnr_db(result, one.truth, SCALE) for result in results)
-            louder = tuple(louder_than_bicubic(result, one.low) for result in results)
+            louder = louder_than_bicubic(results, one.low) if damage.old else SILENT
             found.append(Sample(name, condition_of(one.low, one.quality), scores, louder))
         print(f"{number + 1} of {len(paths)}", end="\r", flush=True)
     return found

@@ -11,7 +11,7 @@ from PIL import Image
 from proofs.family.members import enlarged, mean, needed
 from proofs.quality import read_rgb
 from proofs.record import ROOT, SHARED
-from upres.bench.scores import luma
+from upres.bench.scores import flat_noise
 
 if TYPE_CHECKING:
     from proofs.family.members import Pixels
@@ -27,8 +27,6 @@ METHODS = {
 }
 _LARGEST_PX = 400
 """Of a side: the middle of larger photographs is looked at, so that edsr takes minutes."""
-_BLOCK_PX = 8
-_FLAT_SHARE = 0.05
 _CROP_PX = 64
 _GAP_PX = 4
 
@@ -44,7 +42,7 @@ def measure(seed: int) -> dict[str, Any]:  # noqa: ARG001 - nothing here is rand
         if name == "auto":
             choices = {stem: [one["clean"], one["reason"]] for stem, one in told.items()}
     noise = {
-        stem: {name: _flat_noise(results[name][stem], small) for name in METHODS}
+        stem: {name: round(flat_noise(results[name][stem], small), 3) for name in METHODS}
         for stem, small in pictures.items()
     }
     _draw(pictures, results)
@@ -67,24 +65,6 @@ def _photographs() -> list[Path]:
 def _middle(pixels: Pixels) -> Pixels:
     top, left = (max(0, (side - _LARGEST_PX) // 2) for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : top + _LARGEST_PX, left : left + _LARGEST_PX])
-
-
-def _flat_noise(large: Pixels, small: Pixels) -> float:
-    """Return the standard deviation of luma in the flattest twentieth of the small picture."""
-    flatness = _deviations(luma(small), _BLOCK_PX)
-    chosen = flatness <= np.quantile(flatness, _FLAT_SHARE)
-    return round(float(_deviations(luma(large), _BLOCK_PX * SCALE)[chosen].mean()), 3)
-
-
-def _deviations(values: Any, side: int) -> Any:
-    """Return each block's standard deviation from the plane that fits it."""
-    height, width = (size // side for size in values.shape)
-    cut = values[: height * side, : width * side].reshape(height, side, width, side)
-    blocks = cut.swapaxes(1, 2).reshape(-1, side * side)
-    down, right = np.mgrid[:side, :side].reshape(2, -1) - (side - 1) / 2
-    basis = np.stack([np.ones(side * side), down, right], axis=1)
-    fitted = blocks @ basis @ np.linalg.inv(basis.T @ basis) @ basis.T
-    return (blocks - fitted).std(axis=1)
 
 
 def _draw(pictures: dict[str, Pixels], results: dict[str, dict[str, Pixels]]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from upres.bench import scores
-from upres.bench.scores import luma, psnr_y, ssim_y
+from upres.bench.scores import flat_noise, luma, psnr_y, ssim_y
 
 Pixels = NDArray[np.uint8]
 
@@ -116,3 +116,18 @@ def test_ssim_is_the_definition(strip: int, monkeypatch: pytest.MonkeyPatch) -> 
     inside = (slice(2, -2), slice(2, -2))
     levels = [luma(each, whole_levels=True)[inside] for each in (picture, truth)]
     assert ssim_y(picture, truth, border_px=2) == pytest.approx(direct_ssim(*levels), abs=1e-12)
+
+
+@given(st.integers(1, 4), st.floats(1.0, 6.0))
+def test_flat_noise_is_that_of_the_flattest_parts(scale: int, levels: float) -> None:
+    """Measured in levels of luma; slopes are no noise, and neither is what is not flat."""
+    down, right = np.mgrid[:64, :64]
+    slope = np.repeat((60 + down + right)[..., None], 3, axis=2).astype(np.float64)
+    small = slope + 40 * ((down // 4 + right // 4) % 2)[..., None] * (right >= 32)[..., None]
+    large = np.kron(slope, np.ones((scale, scale, 1)))
+    rough = levels * np.random.default_rng(3).standard_normal(large.shape[:2])[..., None]
+    steps = flat_noise(large, small)
+    assert steps < 0.3 * scale
+    assert flat_noise(large + rough, small) == pytest.approx(
+        math.hypot(steps, levels * luma(np.ones((1, 1, 3)))[0, 0] - levels * 16), rel=0.25
+    )

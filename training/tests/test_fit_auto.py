@@ -67,9 +67,9 @@ def test_louder_is_told_in_levels_against_bicubic(times: float) -> None:
     low = np.clip(120 + 4 * np.random.default_rng(1).standard_normal((48, 48, 1)), 0, 255)
     small = np.repeat(np.rint(low), 3, axis=2).astype(np.uint8)
     plain = np.asarray(Image.fromarray(small).resize((144, 144), Image.Resampling.BICUBIC))
-    assert louder_than_bicubic(plain, small) == 0
+    assert louder_than_bicubic([plain], small) == (0,)
     more = np.clip(np.rint(120 + times * (plain - 120.0)), 0, 255).astype(np.uint8)
-    found, itself = (louder_than_bicubic(each, small) for each in (more, 0 * plain + 120))
+    found, itself = louder_than_bicubic([more, 0 * plain + 120], small)
     assert found == pytest.approx(-itself * (times - 1), abs=0.3)  # rounded to levels
 
 

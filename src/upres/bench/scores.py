@@ -1,4 +1,4 @@
-"""How near a picture is to the truth, as super-resolution papers score it: PSNR-Y and SSIM-Y."""
+"""How near a picture is to the truth, as papers score it (PSNR-Y, SSIM-Y), and how noisy it is."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _STUDIO_LUMA = np.array([65.481, 128.553, 24.966]) / PEAK
 _STUDIO_BLACK = 16
 _SIGMA_PX = 1.5
 _C1, _C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
+_FLAT_BLOCK_PX = 8
+_FLAT_SHARE = 0.05
 _STRIP = 256
 """Rows of the SSIM map that are made at a time: memory follows the width alone."""
 
@@ -42,6 +44,30 @@ def psnr_y(picture: Pixels, truth: Pixels, *, border_px: int, whole_levels: bool
     one, other = _lumas(picture, truth, border_px=border_px, whole_levels=whole_levels)
     mean_square = float(np.mean((one - other) ** 2))
     return float(10 * np.log10(PEAK**2 / mean_square)) if mean_square else float("inf")
+
+
+def flat_noise(large: Pixels, small: Pixels) -> float:
+    """Return the noise of an enlargement in the flattest twentieth of the small picture, in levels.
+
+    Flatness and noise are the standard deviation of luma from the plane that fits a block of 8 x 8
+    small pixels best. Both are RGB in 0..255; `large` is a whole number of times as large.
+    """
+    scale = large.shape[0] // small.shape[0]
+    flatness = _off_planes(luma(small), _FLAT_BLOCK_PX)
+    chosen = flatness <= np.quantile(flatness, _FLAT_SHARE)
+    return float(_off_planes(luma(large), _FLAT_BLOCK_PX * scale)[chosen].mean())
+
+
+def _off_planes(values: Luma, side: int) -> NDArray[np.float64]:
+    """Return each block's standard deviation from the plane that fits it."""
+    height, width = (size // side for size in values.shape)
+    cut = values[: height * side, : width * side].reshape(height, side, width, side)
+    blocks = cut.swapaxes(1, 2).reshape(-1, side * side)
+    down, right = np.mgrid[:side, :side].reshape(2, -1) - (side - 1) / 2
+    basis = np.stack([np.ones(side * side), down, right], axis=1)
+    fitted = blocks @ basis @ np.linalg.inv(basis.T @ basis) @ basis.T
+    deviations: NDArray[np.float64] = (blocks - fitted).std(axis=1)
+    return deviations
 
 
 def ssim_y(picture: Pixels, truth: Pixels, *, border_px: int) -> float:

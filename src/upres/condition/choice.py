@@ -16,8 +16,6 @@ MEASURE_VERSION = 2
 """Add 1 with every change of what is measured: results of `auto` depend on it."""
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The strengths that are chosen: few, so that open networks serve many pictures."""
-ONE_TINT = 5.0
-"""Standard deviation of colours, in levels, up to which a picture counts as of one tint."""
 _WORDS = {
     "quality": "its file states a compression quality of {value:.0f}",
     "blocks": "it shows the block edges of compression ({value:.2f})",
@@ -48,8 +46,6 @@ class Cause:
 
     def value(self, condition: Condition) -> float | None:
         """Return what was measured, None where it was not."""
-        if self.name == "print" and condition.colours > ONE_TINT:
-            return None
         found: float | None = getattr(condition, _MEASURES.get(self.name, self.name))
         return found
 
@@ -61,7 +57,7 @@ class Cause:
         return min(1.0, max(0.0, (value - self.start) / (self.full - self.start)))
 
 
-_MEASURES = {"aliased": "sharpness", "soft": "sharpness", "print": "noise"}
+_MEASURES = {"aliased": "sharpness", "soft": "sharpness", "print": "print_noise"}
 """Causes that are not named like what is measured."""
 
 

@@ -39,6 +39,8 @@ _COLOUR_STEP_PX = 4
 """Colours are looked at on every fourth pixel of every fourth row."""
 _TONES = 64
 """A tint may be another one in the shadows than in the lights: it is sought in so many steps."""
+ONE_TINT = 5.0
+"""Standard deviation of colours, in levels, up to which a picture counts as of one tint."""
 MANY_COLOURS = 255.0
 """Of a picture that is too small to tell: as if every pixel had a colour of its own."""
 _TINY = 1e-6
@@ -60,6 +62,11 @@ class Condition:
     """How far colours are from one tint, standard deviation in levels: little in old prints."""
     quality: float | None = None
     """What the file's own tables say of its compression, 1..100; None where it has none."""
+
+    @property
+    def print_noise(self) -> float | None:
+        """The noise of a picture of one tint, as old prints are; None where there are more."""
+        return self.noise if self.colours <= ONE_TINT else None
 
 
 UNKNOWN = Condition(blocks=0.0, noise=0.0, grain=0.0, sharpness=0.0)
