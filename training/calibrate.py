@@ -86,14 +86,40 @@ def measured_ranges(graph: bytes, batches: Sequence[NDArray[np.float32]]) -> lis
     return [ranges[name] for name in names]
 
 
-def _share_of_ends(graph: bytes) -> float:
-    """Return what part of the multiplications is in the first and the last convolution."""
+def left_float(graph: bytes) -> list[int]:
+    """Return the places of the convolutions that are not worth quantizing.
+
+    They are those that repeat planes, and the first and the last of the others where they are a
+    small part of the multiplications: then they cost little and matter most.
+    """
     model = onnx.load_model_from_string(graph)
     arrays = {array.name: list(array.dims) for array in model.graph.initializer}
     made = {value: node.input[0] for node in model.graph.node for value in node.output}
-    names = [node.input[1] for node in model.graph.node if node.op_type == "Conv"]
-    sizes = [float(np.prod(arrays[name if name in arrays else made[name]])) for name in names]
-    return (sizes[0] + sizes[-1]) / sum(sizes)
+    repeats = _repeating(model)
+    nodes = [node for node in model.graph.node if node.op_type == "Conv"]
+    sizes = {
+        place: float(np.prod(arrays.get(node.input[1]) or arrays[made[node.input[1]]]))
+        for place, node in enumerate(nodes)
+        if node.output[0] not in repeats
+    }
+    ends = [min(sizes), max(sizes)]
+    small = sum(sizes[place] for place in ends) < _SMALL_SHARE * sum(sizes.values())
+    return sorted({*range(len(nodes))} - sizes.keys()) + (ends if small else [])
+
+
+def _repeating(model: onnx.ModelProto) -> set[str]:
+    """Return the outputs of the convolutions that only repeat planes: 1x1, weights of 0 and 1.
+
+    In 8 bits they would cost exactness and save nothing.
+    """
+    arrays = {array.name: array for array in model.graph.initializer}
+    found = set()
+    for node in model.graph.node:
+        if node.op_type == "Conv" and node.input[1] in arrays:
+            kernel = onnx.numpy_helper.to_array(arrays[node.input[1]])
+            if kernel.shape[2:] == (1, 1) and np.isin(kernel, (0, 1)).all():
+                found.add(node.output[0])
+    return found
 
 
 def planes_of(picture: Picture, spec: ModelSpec) -> NDArray[np.float32]:
@@ -111,8 +137,8 @@ def calibrate(spec: ModelSpec, graph: bytes, pictures: Path) -> dict[str, Any]:
     crops = list(sharp_crops(paths, scale=spec.scale, count=CROPS))
     inputs: list[list[float] | None] = []
     inputs += measured_ranges(graph, [planes_of(crop, spec) for crop in crops])
-    if _share_of_ends(graph) < _SMALL_SHARE:  # then they cost little and matter most
-        inputs[0] = inputs[-1] = None
+    for index in left_float(graph):
+        inputs[index] = None
     return {"model": spec.id, "sha256": spec.file.sha256, "crops": len(crops), "inputs": inputs}
 
 
