@@ -46,7 +46,8 @@ class Degradation:
     direction). Then `noise` get noise, and `compress` are compressed (`compress_aliased` of those
     shrunk without smoothing, where it is given): the share `webp` as WebP,
     the others as JPEG (the share `subsampled` with halved colour, 4:2:0), the share `twice` of all
-    with a shifted or resized JPEG before. Noise is one of sensor (`sensor_levels`, constant plus
+    with a shifted or resized JPEG before. Qualities are drawn evenly, with a `quality_skew` above
+    one more often low than high. Noise is one of sensor (`sensor_levels`, constant plus
     growing with light) and film grain (`grain_levels`, correlated over `grain_px` small pixels);
     standard deviations in levels of 255. `prints` are made old photographs first, by `toned`, and
     then get a print's grain (`print_grain_levels`, `print_grain_px`) instead of that noise.
@@ -66,6 +67,7 @@ class Degradation:
     compress: float = 0.65
     compress_aliased: float | None = None
     quality: tuple[int, int] = (30, 95)
+    quality_skew: float = 1.0
     webp: float = 0.2
     subsampled: float = 0.5
     twice: float = 0.25
@@ -198,14 +200,14 @@ def compress(picture: Picture, rule: Degradation, random: Generator) -> Picture:
     """Compress once, or twice with another grid or another size the first time."""
     if random.random() < rule.twice:
         picture = _first_compression(picture, rule, random)
-    quality = _quality(rule, random)
+    quality = drawn_quality(rule, random)
     if random.random() < rule.webp:
         return webp(picture, quality)
     return jpeg(picture, quality, "4:2:0" if random.random() < rule.subsampled else "4:4:4")
 
 
 def _first_compression(picture: Picture, rule: Degradation, random: Generator) -> Picture:
-    quality = _quality(rule, random)
+    quality = drawn_quality(rule, random)
     if random.random() < 0.5:
         top, left = (int(value) for value in random.integers(1, 8, 2))
         inner = jpeg(picture[top:, left:], quality)
@@ -218,6 +220,7 @@ def _first_compression(picture: Picture, rule: Degradation, random: Generator) -
     return resized_and_back(picture, width, height, quality=quality, filters=(there, back))
 
 
-def _quality(rule: Degradation, random: Generator) -> int:
+def drawn_quality(rule: Degradation, random: Generator) -> int:
+    """Draw the quality of one compression."""
     least, most = rule.quality
-    return int(random.integers(least, most + 1))
+    return least + int((most + 1 - least) * float(random.random()) ** rule.quality_skew)

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from training.compression import jpeg, webp
-from training.degrade import KERNEL_MARGIN_PX, Degradation, degrade, make_noise, toned
+from training.degrade import (
+    KERNEL_MARGIN_PX,
+    Degradation,
+    degrade,
+    drawn_quality,
+    make_noise,
+    toned,
+)
 from training.downscale import Picture, downscale
 from training.losses import LUMA
 from training.sampling import Downscaler, apply, blurred, downscale_matrix, oblique_gaussian
@@ -226,3 +233,16 @@ def test_compression_leaves_its_grid_and_quality_decides_how_much() -> None:
             np.std(codec(picture, quality) - picture.astype(np.float64)) for quality in (30, 95)
         ]
         assert harm[0] > 1.5 * harm[1]
+
+
+def test_a_skew_draws_low_qualities_more_often() -> None:
+    """Every quality still comes, and none beyond the ends."""
+    random = np.random.default_rng(2)
+    counts = {}
+    for skew in (1.0, 2.0):
+        rule = Degradation(quality=(30, 95), quality_skew=skew)
+        drawn = [drawn_quality(rule, random) for _ in range(6000)]
+        assert {*drawn} == {*range(30, 96)}
+        counts[skew] = sum(quality <= 50 for quality in drawn) / len(drawn)
+    assert counts[1.0] == pytest.approx(21 / 66, abs=0.03)
+    assert counts[2.0] == pytest.approx((21 / 66) ** 0.5, abs=0.03)
