@@ -26,7 +26,8 @@ class NetworkSpec:
     `scale` is the enlargement (1 keeps the size), `features` the trunk's channels, `blocks` its
     depth. `conv` only says how the 3x3 kernels are parameterised while training: every kind folds
     to "plain". Blocks of the kind "plain" are one convolution each, with no sum inside or around
-    the trunk: the fastest there is.
+    the trunk: the fastest there is. Weights of a `symmetric` network are tied while training (see
+    `Symmetry`): a picture turned or mirrored gives its result turned or mirrored.
     """
 
     scale: int
@@ -35,6 +36,7 @@ class NetworkSpec:
     block: BlockKind = "residual"
     conv: ConvKind = "plain"
     activation: ActivationKind = "relu"
+    symmetric: bool = False
 
 
 class FoldedConv(nn.Module):

@@ -14,6 +14,7 @@ from training.checkpoint import State
 from training.networks import Network, NetworkSpec
 from training.optimizer import Optimizers
 from training.schedule import learning_rate, timed_learning_rate
+from training.symmetry import Symmetry
 
 if TYPE_CHECKING:
     from training.config import Config
@@ -47,6 +48,9 @@ class Trainer:
         self.average = Network(config.network)
         for network in (self.network, self.average):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.symmetry = Symmetry(self.network) if config.network.symmetric else None
+        if self.symmetry:
+            self.symmetry.begin()
         self.average.load_state_dict(self.network.state_dict())
         self.average.eval().requires_grad_(False)
         self.optimizers = Optimizers(self.network, config.schedule.optimizer)
@@ -76,8 +80,12 @@ class Trainer:
             result = self.network(low)
         loss = self.config.loss(result, high)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.symmetry:
+            self.symmetry.share_gradients()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.schedule.clip_norm)
         self.optimizers.step(self.rate)
+        if self.symmetry:
+            self.symmetry.keep()
         self.update += 1
         self._follow()
         seen = float(loss.detach())
@@ -159,6 +167,8 @@ class Trainer:
             shared = [name for name in before if not name.startswith(TAIL)]
             weights |= {name: weights[name] + after[name] - before[name] for name in shared}
         self.network.load_state_dict(weights)
+        if self.symmetry:
+            self.symmetry.keep()
         self.average.load_state_dict(self.network.state_dict())
         self.ancestors = _ancestors([state, *shift])
 
