@@ -53,10 +53,15 @@ def _network_line(network: Network) -> str:
     }[spec.block]
     end = "the input added" if spec.scale == 1 else "the input added, depth to space"
     activation = {"relu": "ReLU", "prelu": "PReLU", "silu": "SiLU", "leaky": "leaky ReLU"}
+    tied = (
+        " Weights are tied: a picture turned or mirrored gives its result turned or mirrored."
+        if spec.symmetric
+        else ""
+    )
     return (
         f"{blocks}, {activation[spec.activation]}, the last 3x3 convolution to "
         f"{3 * spec.scale**2} planes, {end}; {count:,} parameters, float32. "
-        "Input and output RGB 0..1."
+        f"Input and output RGB 0..1.{tied}"
     )
 
 

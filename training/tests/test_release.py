@@ -81,6 +81,14 @@ def test_a_finished_run_is_exported_with_its_card(places: Places) -> None:
     ):
         assert said in card
     assert "Kodak24 clean" not in card
+    assert "tied" not in card
+
+
+def test_the_card_says_that_weights_are_tied(places: Places) -> None:
+    """People with pictures on their side may count on it."""
+    network = replace(CONFIG.network, features=8, symmetric=True)
+    train(replace(CONFIG, network=network), places, Limits())
+    assert "Weights are tied" in (places.models / "tiny_x2.card.md").read_text("utf-8")
 
 
 def test_an_unfinished_run_is_not_exported(places: Places) -> None:
