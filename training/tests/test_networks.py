@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from training.config import Config, read_config
 from training.export import build_model, export
 from training.networks import ConvKind, Network, NetworkSpec, fold, parameter_count
+from training.tests.random_networks import random_network
 from training.train import CONFIGS
 
 if TYPE_CHECKING:
@@ -28,16 +29,6 @@ SPECS = [
 ]
 
 
-def network_of(spec: NetworkSpec) -> Network:
-    """Return an evaluable network whose every number is random, biases and branches too."""
-    torch.manual_seed(3)
-    network = Network(spec).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    return network
-
-
 @pytest.fixture
 def picture() -> torch.Tensor:
     """Return a small batch of one random picture."""
@@ -48,14 +39,14 @@ def picture() -> torch.Tensor:
 @pytest.mark.parametrize("spec", SPECS)
 def test_enlarges_by_its_scale(spec: NetworkSpec, picture: torch.Tensor) -> None:
     """The result is `scale` times as high and as wide."""
-    result = network_of(spec)(picture)
+    result = random_network(spec)(picture)
     assert result.shape == (1, 3, 13 * spec.scale, 9 * spec.scale)
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_folding_changes_nothing(spec: NetworkSpec, picture: torch.Tensor) -> None:
     """Folded kernels compute what the trained branches compute."""
-    network = network_of(spec)
+    network = random_network(spec)
     with torch.no_grad():
         assert torch.allclose(fold(network)(picture), network(picture), atol=1e-5)
 
@@ -63,7 +54,7 @@ def test_folding_changes_nothing(spec: NetworkSpec, picture: torch.Tensor) -> No
 @pytest.mark.parametrize("spec", SPECS)
 def test_export_equals_torch(spec: NetworkSpec, picture: torch.Tensor) -> None:
     """The ONNX graph, run by its reference, computes what torch computes."""
-    network = network_of(spec)
+    network = random_network(spec)
     evaluator = ReferenceEvaluator(build_model(network))
     (result,) = evaluator.run(["output"], {"input": picture.numpy()})
     assert np.abs(result - network(picture).detach().numpy()).max() < 1e-4
@@ -71,7 +62,7 @@ def test_export_equals_torch(spec: NetworkSpec, picture: torch.Tensor) -> None:
 
 def test_export_is_deterministic(tmp_path: Path) -> None:
     """The same network gives the same bytes."""
-    network = network_of(SPECS[2])
+    network = random_network(SPECS[2])
     digests = {export(network, tmp_path / f"{turn}.onnx") for turn in range(2)}
     assert len(digests) == 1
 
