@@ -179,8 +179,7 @@ def main() -> None:
         unfinished=options.unfinished,
     )
     print(entry)
-    if not options.name.endswith("-x1"):  # int8 costs a picture that is nearly right too much
-        print(write_table(options.name))  # a table of the file before would be no good any more
+    print(write_table(options.name))  # a table of the file before would be no good any more
     card = shelf.weights / f"{options.name.replace('-', '_')}.card.md"
     print(card.read_text("utf-8"))
 

@@ -1,8 +1,12 @@
-"""Measures the ranges of values in a model's network, for its int8 twin: `calibrate NAME`."""
+"""Measures the ranges of values in a model's network, for its int8 twin: `calibrate NAME`.
+
+A network whose twin would lose more than the product allows has none.
+"""
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +17,22 @@ from PIL import Image
 
 from training.data import RESEARCH_ONLY, find_pictures
 from training.downscale import Picture, downscale
+from upres.bench.loss import sample_score
 from upres.config import Settings
-from upres.models.calibration import CALIBRATIONS, entry_text
+from upres.engines import engine
+from upres.engines.measurements import BUDGET_DB
+from upres.models.calibration import CALIBRATIONS, Calibration, entry_text
 from upres.models.catalogue import Catalogue
+from upres.models.quantize import quantized_graph
 from upres.models.spec import Channels
 from upres.models.store import ModelStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from upres.engines.base import Precision
     from upres.models.spec import ModelSpec
 
 PICTURES = Path(__file__).parents[2] / "shared" / "train"
@@ -57,7 +66,9 @@ def _sharpest(picture: Picture, side_px: int, random: np.random.Generator) -> Pi
     return max(crops, key=lambda crop: float(np.abs(np.diff(crop.astype(np.int16), axis=0)).mean()))
 
 
-def measured_ranges(graph: bytes, batches: Sequence[NDArray[np.float32]]) -> list[list[float]]:
+def measured_ranges(
+    graph: bytes, batches: Sequence[NDArray[np.float32]]
+) -> list[tuple[float, float]]:
     """Return the least and the largest input of each convolution, in the graph's order."""
     model = onnx.load_model_from_string(graph)
     names = [node.input[0] for node in model.graph.node if node.op_type == "Conv"]
@@ -74,15 +85,13 @@ def measured_ranges(graph: bytes, batches: Sequence[NDArray[np.float32]]) -> lis
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    ranges = {name: [np.inf, -np.inf] for name in names}
+    ranges = dict.fromkeys(names, (np.inf, -np.inf))
     for batch in batches:
         values = dict(zip(watched, session.run(watched, {"input": batch}), strict=True))
         for name in ranges:
             value = values.get(name, batch)
-            ranges[name] = [
-                float(min(ranges[name][0], value.min())),
-                float(max(ranges[name][1], value.max())),
-            ]
+            least, most = ranges[name]
+            ranges[name] = (min(least, float(value.min())), max(most, float(value.max())))
     return [ranges[name] for name in names]
 
 
@@ -135,21 +144,44 @@ def calibrate(spec: ModelSpec, graph: bytes, pictures: Path) -> dict[str, Any]:
     if not paths:
         raise FileNotFoundError(f"no pictures in {pictures}")
     crops = list(sharp_crops(paths, scale=spec.scale, count=CROPS))
-    inputs: list[list[float] | None] = []
+    inputs: list[tuple[float, float] | None] = []
     inputs += measured_ranges(graph, [planes_of(crop, spec) for crop in crops])
     for index in left_float(graph):
         inputs[index] = None
     return {"model": spec.id, "sha256": spec.file.sha256, "crops": len(crops), "inputs": inputs}
 
 
-def write_table(name: str, *, pictures: Path = PICTURES) -> Path:
-    """Measure an installed model of the catalogue, by its id, and keep the table in the package."""
-    specs = {spec.id: spec for spec in Catalogue.load()}
-    store = ModelStore(Settings.from_environment().store)
-    table = calibrate(specs[name], store.find(specs[name]).read_bytes(), pictures)
-    path = CALIBRATIONS / f"{name}.json"
+def twin_loss_db(spec: ModelSpec, graph: bytes, table: Mapping[str, Any]) -> float:
+    """Return what a network's int8 twin loses on the sample pictures, in dB of PSNR-Y."""
+    inputs = tuple(table["inputs"])
+    twin = quantized_graph(graph, Calibration(model=spec.id, sha256="", inputs=inputs))
+    score = sample_score(spec)
+
+    def scored(data: bytes, precision: Precision) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.onnx"
+            path.write_bytes(data)
+            with engine("openvino").open(path, spec, precision=precision, threads=2) as session:
+                return score(session)
+
+    return scored(graph, "fp32") - scored(twin, "int8")
+
+
+def write_table(name: str, *, pictures: Path = PICTURES, tables: Path = CALIBRATIONS) -> str:
+    """Measure an installed model, by its id, keep the table in the package, and tell what came.
+
+    A twin that loses BUDGET_DB or more gets no table, and that of the file before goes.
+    """
+    spec = next(spec for spec in Catalogue.load() if spec.id == name)
+    graph = ModelStore(Settings.from_environment().store).find(spec).read_bytes()
+    table = calibrate(spec, graph, pictures)
+    loss_db = twin_loss_db(spec, graph, table)
+    path = tables / f"{name}.json"
+    if abs(loss_db) >= BUDGET_DB:
+        path.unlink(missing_ok=True)
+        return f"{name}: no int8 twin, it would be {loss_db:.3f} dB off"
     path.write_text(entry_text(table), "utf-8")
-    return path
+    return f"{name}: {path.name}, the int8 twin loses {loss_db:.3f} dB"
 
 
 def main() -> None:

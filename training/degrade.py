@@ -166,7 +166,8 @@ def make_noise(planes: Planes, rule: Degradation, random: Generator) -> Planes:
     # Squared: weak noise is what most pictures have.
     most = rule.sensor_levels * float(random.random()) ** 2
     constant = float(random.random())
-    white = _white(*planes.shape[1:], random, gray=gray)
+    height, width = planes.shape[1:]
+    white = _white(height, width, random, gray=gray)
     light = (1 - constant) * np.maximum(planes, 0) / 128 + constant
     noise: Planes = white * np.sqrt(light) * np.float32(most)
     return noise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import operator
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -80,11 +81,11 @@ def strengths(lite: Path, photo: Path) -> list[Enlarge]:
     """Return the networks at every level between two ONNX files."""
     usual = Catalogue.load().get("lite", SCALE)
     paths = {digest(path): path for path in (lite, photo)}
-    ends = [replace(usual, file=replace(usual.file, sha256=each)) for each in paths]
+    first, second = (replace(usual, file=replace(usual.file, sha256=each)) for each in paths)
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for level in LEVELS:
-            spec = between(*ends, level)
+            spec = between(first, second, level)
             path = paths.get(spec.file.sha256, Path(folder) / "blend.onnx")
             if isinstance(spec, Blend):
                 path.write_bytes(blended_graph(spec, lambda part: paths[part.file.sha256]))
@@ -183,7 +184,7 @@ def report(table: Sequence[Sample], causes: Sequence[Cause]) -> str:
     """
     rule = by_damage(table, lambda one: one.at(_strength(causes, one.condition)))
     ideal = by_damage(table, lambda one: max(map(one.at, LEVELS)))
-    fixed = [by_damage(table, lambda one, at=at: one.at(at)) for at in LEVELS]
+    fixed = [by_damage(table, operator.methodcaller("at", at)) for at in LEVELS]
     head = ["damage", "auto", *(f"{level:g}" for level in LEVELS), "best of each picture"]
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for name in rule:

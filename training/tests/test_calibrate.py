@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
 
-from training.calibrate import left_float, measured_ranges
+from training import calibrate as calibrating
+from training.calibrate import left_float, measured_ranges, write_table
 from training.export import build_model
 from training.networks import Network, NetworkSpec
 from upres.models.calibration import Calibration
 from upres.models.quantize import quantized_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def graph_of(spec: NetworkSpec) -> bytes:
@@ -56,3 +63,17 @@ def test_one_colour_stays_in_8_bits() -> None:
     session = onnxruntime.InferenceSession(twin, providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {"input": plain})
     assert np.array_equal(result, np.tile(colour, (1, 1, 12, 14)))
+
+
+@pytest.mark.parametrize(("loss_db", "kept"), [(0.04, True), (0.06, False), (-0.06, False)])
+def test_a_twin_that_is_too_far_off_has_no_table(
+    loss_db: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the table of the file before must not stay either: it is of other weights."""
+    table = {"model": "fast-x2", "sha256": "new", "inputs": [None]}
+    monkeypatch.setattr(calibrating, "calibrate", lambda *_: table)
+    monkeypatch.setattr(calibrating, "twin_loss_db", lambda *_: loss_db)
+    (tmp_path / "fast-x2.json").write_text('{"sha256": "old"}', "utf-8")
+    assert f"{loss_db:.3f} dB" in write_table("fast-x2", tables=tmp_path)
+    tables = [json.loads(path.read_text("utf-8")) for path in tmp_path.iterdir()]
+    assert [each["sha256"] for each in tables] == (["new"] if kept else [])
