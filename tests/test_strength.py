@@ -192,6 +192,7 @@ class TestNames:
             (0.5, 2, "photo-x2@0.5"),
             (0.5, 3, "photo-x2@0.5"),
             (0.5, 1, "photo-x2@0.5"),
+            (1, 1, "photo-x1"),  # which only photo has: all of it is photo itself
         ],
     )
     def test_nearest_scale_that_both_have(

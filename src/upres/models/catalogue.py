@@ -99,10 +99,13 @@ class Catalogue:
     def strength(self, factor: float, clean: float) -> ModelSpec:
         """Return the network at a strength from 0 (`lite`) to 1 (`photo`), as near as `nearest`.
 
+        At x1, which `lite` does not know, all of `photo` is its own x1, and less goes through x2.
         Raises UnknownModel where a strength is wanted and there are not both at one scale.
         """
         if clean == 0:
             return self.nearest(AUTO_MODEL, factor)
+        if clean == 1:
+            return self.nearest(CLEAN_MODEL, factor)
         scales = sorted({*self.scales(AUTO_MODEL)} & {*self.scales(CLEAN_MODEL)})
         if not scales:
             known = [f"{CLEAN_MODEL} x{scale}" for scale in self.scales(CLEAN_MODEL)]
