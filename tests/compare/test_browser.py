@@ -4,13 +4,15 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import launched
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Page, expect
 
 from upres.compare.captions import caption
 from upres.compare.page import page
@@ -101,3 +103,53 @@ def test_left_half_is_a_and_right_half_is_b(
     assert not (right[:, 3:] == RED).all(axis=2).any()
     beside = seen[350, 2].astype(int)
     assert np.ptp(beside) == 0
+
+
+@pytest.fixture
+def opened(side: MakeSide, tmp_path: Path) -> Iterator[Page]:
+    """Open a page of two pictures, 60 wide and 40 high, on a stage of about 800 by 500."""
+    sides = [
+        side(np.full((40, 60, 3), RED, np.uint8)),
+        side(np.full((40, 60, 3), BLUE, np.uint8), "b.png", "B"),
+    ]
+    file = tmp_path / "page.html"
+    file.write_bytes(page(sides, [caption(one, scores={}) for one in sides]))
+    with launched() as browser:
+        shown = browser.new_page(viewport={"width": 800, "height": 600})
+        shown.goto(file.as_uri())
+        yield shown
+
+
+def test_hands_on_the_page(opened: Page) -> None:
+    """The pointer slides the line, the wheel zooms where it is, a drag moves what is too large."""
+    zoom, split = opened.locator("#zoom"), opened.locator("#split")
+    box = opened.locator("#sheet").bounding_box()
+    assert box is not None
+    fitted = zoom.inner_text()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    opened.mouse.move(*middle)
+    opened.mouse.down()
+    opened.mouse.move(box["x"] + box["width"] / 4, middle[1])
+    opened.mouse.up()
+    expect(split).to_have_attribute("aria-valuetext", "A 25 %, B 75 %")
+    opened.mouse.move(*middle)
+    opened.mouse.wheel(0, -600)
+    expect(zoom).not_to_have_text(fitted)
+    expect(opened.locator("#stage")).to_contain_class("roomy")
+    before = opened.locator("#sheet").bounding_box()
+    opened.mouse.down()
+    opened.mouse.move(middle[0] + 40, middle[1] + 30)
+    opened.mouse.up()
+    after = opened.locator("#sheet").bounding_box()
+    assert before is not None
+    assert after is not None
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 30), abs=1)
+    expect(split).to_have_attribute("aria-valuetext", "A 25 %, B 75 %")
+    opened.keyboard.press("0")
+    expect(zoom).to_have_text(fitted)
+    opened.locator("#stage").press("ArrowRight")
+    expect(split).to_have_attribute("aria-valuetext", "A 26 %, B 74 %")
+    opened.keyboard.press("d")
+    expect(split).to_be_disabled()
+    opened.keyboard.press("1")
+    expect(zoom).to_have_text("100 %")

@@ -40,7 +40,7 @@ def page(
             limit=limit_bytes,
             unit="bytes",
         )
-    style, script = _part("page.css"), _part("page.js")
+    style, script = _part("page.css"), _script()
     picture = sides[0].picture
     words = {
         "policy": escape(_policy(style, script)),
@@ -57,6 +57,12 @@ def page(
     # one pass: what is put in is never searched again
     text = re.sub(r"\{\{([a-z-]+)\}\}", lambda found: words[found[1]], template)
     return text.encode("utf-8")
+
+
+def _script() -> str:
+    """Return one module: what the page shares with the service's, then its own."""
+    shared = files("upres") / "web" / "static" / "page" / "viewport.js"
+    return f"\n{shared.read_text('utf-8')}\n{_part('page.js')}"
 
 
 def _part(name: str) -> str:
