@@ -15,7 +15,7 @@ import upres
 HERE = Path(__file__).parent
 OUT = Path("demo-out")
 SCALE = 3
-MODELS = ("bicubic", "espcn", "fsrcnn", "lite", "edsr")
+MODELS = ("bicubic", "espcn", "fsrcnn", "fast", "lite", "edsr")
 COLUMNS = 4
 LABEL_PX = 26
 GAP_PX = 6
@@ -32,16 +32,14 @@ def main() -> None:
     tiles = [
         ("input, each pixel tripled", small.resize(_times(small.size), Image.Resampling.NEAREST))
     ]
-    runs = [(model, False) for model in (MODELS if pulled else MODELS[:-1])]
-    for model, tta in [*runs[:4], ("lite", True), *runs[4:]]:
-        name = f"{model}_tta" if tta else model
-        upscaler = upres.Upscaler.load(model, scale=SCALE, tta=tta)
+    for model in MODELS if pulled else MODELS[:-1]:
+        upscaler = upres.Upscaler.load(model, scale=SCALE)
         started = time.perf_counter()
         large = upscaler(small)
         seconds = time.perf_counter() - started
-        large.save(OUT / f"cat_{name}.png")
-        label = f"{name}  {_psnr(large, original):.2f} dB  {seconds:.2f} s"
-        print(f"{OUT}/cat_{name}.png  {label}")
+        large.save(OUT / f"cat_{model}.png")
+        label = f"{model}  {_psnr(large, original):.2f} dB  {seconds:.2f} s"
+        print(f"{OUT}/cat_{model}.png  {label}")
         tiles.append((label, large))
     tiles.append(("original", original.crop((0, 0, *_times(small.size)))))
     _side_by_side(tiles).save(OUT / "side_by_side.png")

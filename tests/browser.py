@@ -170,10 +170,12 @@ def small(name: str = "small.png", seed: int = 0) -> dict[str, Any]:
     return file(name, saved(picture, "png"))
 
 
-def slow(name: str = "slow.png", seed: int = 0) -> dict[str, Any]:
+def slow(
+    name: str = "slow.png", seed: int = 0, sides: tuple[int, int] = (600, 900)
+) -> dict[str, Any]:
     """Return a picture of several tiles, none of them flat, that takes some seconds."""
-    grain = np.random.default_rng(seed).integers(-24, 25, (600, 900, 1))
-    picture = (scene(600, 900) + grain).clip(0, 255).astype(np.uint8)
+    grain = np.random.default_rng(seed).integers(-24, 25, (*sides, 1))
+    picture = (scene(*sides) + grain).clip(0, 255).astype(np.uint8)
     return file(name, saved(np.ascontiguousarray(picture), "jpeg", quality=90), "image/jpeg")
 
 

@@ -366,10 +366,11 @@ class TestOptions:
     def test_tta_knows_no_direction(self) -> None:
         """It changes the picture, and a turned picture gives the turned result."""
         pixels = sample("photo")[:32, :32]
-        result = enlarge(pixels, tta=True).astype(int)
-        assert np.abs(result - enlarge(pixels)).max() >= 1
+        averaged = partial(enlarge, model="fast", tta=True)
+        result = averaged(pixels).astype(int)
+        assert np.abs(result - enlarge(pixels, model="fast")).max() >= 1
         for turn in (np.fliplr, np.flipud, partial(np.swapaxes, axis1=0, axis2=1)):
-            assert np.abs(enlarge(turn(pixels), tta=True) - turn(result)).max() <= 1
+            assert np.abs(averaged(turn(pixels)) - turn(result)).max() <= 1
 
     def test_soften_takes_contrast_away(self) -> None:
         """The more the softer, at any model."""

@@ -131,6 +131,13 @@ class TestWeights:
         first, second = (strengths.network("n", scale=2, seed=seed).spec for seed in (1, 2))
         assert between(replace(first, flat_below=9.0), second, share).flat_below == limit
 
+    @pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True)])
+    def test_the_same_from_every_side_if_both_are(self, *, first: bool, second: bool) -> None:
+        """A mean of such weights is one again."""
+        spec = strengths.network("n", scale=2, seed=1).spec
+        one, other = (replace(spec, symmetric=symmetric) for symmetric in (first, second))
+        assert between(one, other, 0.5).symmetric is (first and second)
+
     @given(st.floats(0, 1, exclude_min=True, exclude_max=True), st.sampled_from([1, 2, 3]))
     def test_each_share_of_each_pair_has_its_own_hash(self, share: float, seed: int) -> None:
         """Results' keys follow from it; equal requests have equal ones."""

@@ -86,6 +86,8 @@ def _entry(file: Path, state: State, family: str, scale: int) -> str:
     data = file.read_bytes()
     halo = _halo(file, data, scale)
     memory = graph_working_bytes_per_px(data)
+    network = network_of(state)
+    symmetric = "symmetric = true\n" if network.spec.symmetric else ""
     return (
         f"{_TABLE}"
         f'name = "{family}"\n'
@@ -94,7 +96,8 @@ def _entry(file: Path, state: State, family: str, scale: int) -> str:
         "value_max = 1.0\n"
         f"halo_px = {halo.used_px}  # smallest measured: {halo.smallest_px}\n"
         f"working_bytes_per_px = {memory}\n"
-        f"parameters = {parameter_count(fold(network_of(state)))}\n"
+        f"{symmetric}"
+        f"parameters = {parameter_count(fold(network))}\n"
         'licence = "Apache-2.0"\n'
         'origin = "upres"\n'
         f'summary = "{SUMMARIES[family]}"\n'

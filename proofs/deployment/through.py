@@ -86,8 +86,8 @@ def measure_uploads(seed: int) -> dict[str, Any]:
 def measure_events(seed: int) -> dict[str, Any]:
     """Follow a job that is long in tiles: what is told arrives when it is told, not at the end."""
     with running(workers=1) as (_, http):
-        content = picture(seed, 700, 700)
-        params = {"model": "lite", "tta": "true", "scale": "3"}
+        content = picture(seed, 1600, 1600)
+        params = {"model": "fast", "tta": "true", "scale": "3"}
         job = http.post("/api/v1/jobs", params=params, content=content).json()
         began = time.monotonic()
         states = []

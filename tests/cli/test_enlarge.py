@@ -206,7 +206,7 @@ def test_signals_leave_no_file(
     pixels = np.random.default_rng(1).integers(0, 256, (900, 1200, 3), np.uint8)
     source = write_picture(tmp_path / "cat.png", pixels)
     process = subprocess.Popen(
-        [sys.executable, "-m", "upres", "enlarge", str(source), "--tta"],
+        [sys.executable, "-m", "upres", "enlarge", str(source), "--model", "fast", "--tta"],
         stderr=subprocess.PIPE,
         text=True,
         # a background job of a plain shell is started with interrupts ignored, and so are we then

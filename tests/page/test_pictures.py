@@ -115,10 +115,13 @@ def test_a_sample_is_one_click(visit: Visit) -> None:
     expect(visit.page.locator("#name")).to_have_text("print.jpg")
 
 
+LARGE = (1200, 1800)
+
+
 def _averaged(page: Page) -> None:
     """Have the next pictures take eight times as long, flat as they may be."""
-    page.wait_for_selector("#model option[value=lite]", state="attached")
-    page.select_option("#model", "lite")
+    page.wait_for_selector("#model option[value=fast]", state="attached")
+    page.select_option("#model", "fast")
     page.click("summary")
     page.check("#tta")
     page.keyboard.press("Escape")
@@ -128,7 +131,7 @@ def test_progress_can_be_seen(visit: Visit) -> None:
     """A preview at once, then the bar, percent and time left, then the result."""
     page = visit.page
     _averaged(page)
-    visit.pick(slow(seed=1))
+    visit.pick(slow(seed=1, sides=LARGE))
     expect(page.locator("#tag-after")).to_contain_text("Preview")
     page.wait_for_selector("#before canvas, #before img")
     visit.until("(({ value }) => value > 0 && value < 1)(document.getElementById('bar'))")
@@ -137,14 +140,14 @@ def test_progress_can_be_seen(visit: Visit) -> None:
     visit.state("Enlarging")
     visit.done()
     expect(page.locator("#bar")).to_be_hidden()
-    expect(page.locator("#facts")).to_contain_text("2,700 × 1,800")
+    expect(page.locator("#facts")).to_contain_text("5,400 × 3,600")
 
 
 def test_finished_parts_fade_in(visit: Visit) -> None:
     """Parts of the result itself, where they belong, before the whole is there."""
     page = visit.page
     _averaged(page)
-    visit.pick(slow("parts.jpg", seed=130))
+    visit.pick(slow("parts.jpg", seed=130, sides=LARGE))
     visit.until("document.querySelector('#tag-after').textContent.startsWith('Finished parts')")
     page.wait_for_timeout(400)
     url = page.evaluate("document.querySelector('#after canvas').toDataURL()")
@@ -165,7 +168,7 @@ def test_parts_are_there_again_after_a_reload(visit: Visit) -> None:
     """From the first one."""
     page = visit.page
     _averaged(page)
-    visit.pick(slow("reloaded.jpg", seed=230))
+    visit.pick(slow("reloaded.jpg", seed=230, sides=LARGE))
     finished = "document.querySelector('#tag-after').textContent.startsWith('Finished parts')"
     visit.until(finished)
     visit.open()
@@ -178,7 +181,7 @@ def test_cancelled_and_tried_again(visit: Visit) -> None:
     """A long job ends when it is told to; the same can be asked for anew."""
     page = visit.page
     _averaged(page)
-    visit.pick(slow(seed=2))
+    visit.pick(slow(seed=2, sides=LARGE))
     visit.state("Enlarging")
     page.click("#cancel")
     expect(page.locator("#message")).to_contain_text("Cancelled")

@@ -152,10 +152,11 @@ def _states(visit: Visit) -> list[tuple[str, Callable[[], object]]]:
         page.click("summary")
 
     def running() -> None:
+        page.select_option("#model", "fast")
         page.check("#tta")
         page.keyboard.press("Escape")
         page.check("input[value='3']", force=True)
-        visit.pick(slow(seed=40))
+        visit.pick(slow(seed=40, sides=(1200, 1800)))
         page.click(".card:last-child .open")
         page.wait_for_selector("#cancel:not([hidden])")
 

@@ -285,6 +285,25 @@ def test_tta_runs_the_network_eight_times_a_tile(fake_network: MakeNetwork) -> N
     assert len(shapes) == 8 * plan.tiles
 
 
+def test_one_pass_is_enough_where_every_side_gives_the_same(fake_network: MakeNetwork) -> None:
+    """Nearest neighbours do; the result is that of eight passes."""
+    looks = []
+
+    def look(planes: Band) -> Band:
+        looks.append(planes.shape)
+        return nearest(planes)
+
+    network = fake_network(look, scale=3)
+    alike = replace(network, spec=replace(network.spec, symmetric=True))
+    picture = noise_picture(30, 100)
+    averaging = Options(tta=True)
+    eight = enlarge_picture(picture, network, width=90, height=300, options=averaging)
+    looks.clear()
+    one = enlarge_picture(picture, alike, width=90, height=300, options=averaging)
+    assert len(looks) == alike.plan(width=30, height=100).tiles
+    assert np.array_equal(one.pixels, eight.pixels)
+
+
 def test_softening_takes_contrast_away(fake_network: MakeNetwork) -> None:
     """The more the softer; the picture's mean stays."""
     picture = noise_picture(40, 40)

@@ -62,7 +62,11 @@ class _Done:
 @click.option("--long-side", type=int, help="Or: pixels of the longer side.")
 @click.option("--model", default="auto", show_default=True, help="See `upres models list`.")
 @click.option("--clean", type=float, help="Strength: 0 is lite, 1 is photo; auto measures.")
-@click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
+@click.option(
+    "--tta",
+    is_flag=True,
+    help="Average over 8 flips and turns: slower, better. Once is enough for lite and photo.",
+)
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto")

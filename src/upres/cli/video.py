@@ -57,7 +57,11 @@ _USUAL_MODEL = "fast"
 @click.option("--on-damage", type=click.Choice(["skip", "stop"]), default="skip", show_default=True)
 @click.option("--segment", type=float, default=4.0, show_default=True, help="Seconds kept safe.")
 @click.option("--no-reuse", is_flag=True, help="Compute still parts anew in every frame.")
-@click.option("--tta", is_flag=True, help="Average over 8 flips and turns: slower, better.")
+@click.option(
+    "--tta",
+    is_flag=True,
+    help="Average over 8 flips and turns: slower, better. Once is enough for lite and photo.",
+)
 @click.option("--soften", type=float, default=0.0, help="0 to 1: blend towards a slight blur.")
 @click.option("--engine", default="auto", show_default=True, help="openvino, onnxruntime, opencv.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), default="auto")

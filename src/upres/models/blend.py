@@ -74,6 +74,7 @@ def between(first: ModelSpec, second: ModelSpec, share: float) -> ModelSpec:
             bytes=second.file.bytes,
             sha256=hashlib.sha256(text.encode()).hexdigest(),
         ),
+        symmetric=first.symmetric and second.symmetric,
         parameters=second.parameters,
         flat_below=first.flat_below if share <= FLAT_UP_TO else 0.0,
         summary=f"{second.summary}, at strength {share:g}",

@@ -172,6 +172,7 @@ def _checked(spec: ModelSpec) -> ModelSpec:
         "halo_px": _whole(spec.halo_px) and 0 <= spec.halo_px <= _MAX_HALO_PX,
         "working_bytes_per_px": _whole(spec.working_bytes_per_px) and spec.working_bytes_per_px > 0,
         "flat_below": isinstance(spec.flat_below, float | int) and 0 <= spec.flat_below < inf,
+        "symmetric": isinstance(spec.symmetric, bool),
         "file.name": isinstance(spec.file.name, str)
         and bool(_PLAIN_FILE.fullmatch(spec.file.name)),
         "file.bytes": _whole(spec.file.bytes) and spec.file.bytes > 0,

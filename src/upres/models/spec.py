@@ -79,6 +79,8 @@ class ModelSpec:
     """Per-channel mean that a GraphDef leaves to its caller; folded into the ONNX graph."""
     flat_below: float = 0.0
     """Detail (mean square, levels of 255) of the parts that bicubic does as well; 0: of none."""
+    symmetric: bool = False
+    """A picture turned or mirrored gives its result turned or mirrored: self-ensemble is no use."""
     parameters: int | None = None
     summary: str = ""
 

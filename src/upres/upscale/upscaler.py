@@ -46,7 +46,7 @@ class Options:
     """What changes the pixels, beside the model and the size."""
 
     tta: bool = False
-    """Average over the eight flips and turns: about eight times the time."""
+    """Average over the eight flips and turns: about eight times the time, unless all are alike."""
     soften: float = 0.0
     """0 to 1: blend towards a slight blur."""
 
@@ -226,7 +226,7 @@ def _network_bands(
     rows: Iterable[Rows], layout: Layout, method: Network, options: Options, tiling: _Tiling
 ) -> Iterator[Band]:
     function = network_function(method.spec, method.session)
-    if options.tta:
+    if options.tta and not method.spec.symmetric:
         # eight passes make one tile, and a slow network takes minutes for them
         function = self_ensemble(function, pass_done=partial(tiling["tile_done"], 0))
     return tiled_bands(rows, layout, function, scale=method.spec.scale, **tiling)

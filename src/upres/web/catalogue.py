@@ -113,7 +113,7 @@ def models() -> Any:
     choices = f"{AUTO_MODEL}, {CLEAN_MODEL} or between the two"
     strengths = workbench.catalogue.has_strengths()
     fits = f"what fits the picture: {choices if strengths else f'today always {AUTO_MODEL}'}"
-    auto = _plain(AUTO, "auto", fits, speeds, clean=strengths)
+    auto = _plain(AUTO, "auto", fits, speeds, clean=strengths, tta=_auto_averages(networks))
     plain = [
         _plain(name, "interpolation", "interpolation, no network", speeds) for name in BASELINES
     ]
@@ -186,8 +186,19 @@ def _network(
     )
 
 
+def _auto_averages(networks: list[ModelAnswer]) -> bool:
+    """Tell whether `tta` changes what one of those that `auto` chooses from gives."""
+    return any(one.tta for one in networks if one.name in {AUTO_MODEL, CLEAN_MODEL})
+
+
 def _plain(
-    name: str, kind: Any, description: str, speeds: Mapping[str, float], *, clean: bool = False
+    name: str,
+    kind: Any,
+    description: str,
+    speeds: Mapping[str, float],
+    *,
+    clean: bool = False,
+    tta: bool = False,
 ) -> ModelAnswer:
     return ModelAnswer(
         name=name,
@@ -197,6 +208,7 @@ def _plain(
         installed=True,
         networks=[],
         clean=clean,
+        tta=tta,
         output_px_per_s=speeds.get(name),
         pull=None,
     )

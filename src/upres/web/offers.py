@@ -46,6 +46,8 @@ class ModelAnswer(Answer):
     """By scale; other factors are made from the nearest. None for `auto` and interpolations."""
     clean: bool
     """It takes the option `clean`, a strength."""
+    tta: bool
+    """The option `tta` changes its results; others are the same from every side."""
     output_px_per_s: float | None
     """Pixels of results a second, by the jobs of this server; null: none was done with it yet."""
     pull: Pull | None
@@ -73,6 +75,7 @@ class ModelAnswer(Answer):
                 for spec, installed in specs
             ],
             clean=clean,
+            tta=not all(spec.symmetric for spec, _ in specs),
             output_px_per_s=px_per_s,
             pull=pull,
         )

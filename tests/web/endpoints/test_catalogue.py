@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,22 @@ def test_a_strength_is_told_where_it_can_be_asked_for(tmp_path: Path, photo: byt
     service.close()
 
 
+def test_whose_results_are_the_same_from_every_side(
+    client: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those have no use for `tta`: interpolations, and networks that say so; `auto` by its two."""
+    shipped = list(Catalogue.load())
+    alike = [replace(one, symmetric=one.name in {"lite", "photo"}) for one in shipped]
+    monkeypatch.setattr(Catalogue, "__iter__", lambda _: iter(alike))
+    takes = {one["name"]: one["tta"] for one in client.get(MODELS).json["models"]}
+    assert takes["fast"]
+    assert not any(takes[name] for name in ("auto", "lite", "photo", "bicubic"))
+    uneven = [replace(one, symmetric=one.id == "lite-x3") for one in shipped]
+    monkeypatch.setattr(Catalogue, "__iter__", lambda _: iter(uneven))
+    assert model(client, "auto")["tta"]
+    assert model(client, "lite")["tta"]
+
+
 def test_without_photo_there_is_no_strength(
     client: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +118,7 @@ def test_every_name_is_listed(client: Reader) -> None:
         "installed": True,
         "networks": [],
         "clean": False,
+        "tta": False,
         "output_px_per_s": None,
         "pull": None,
     }

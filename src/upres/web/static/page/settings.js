@@ -24,12 +24,14 @@ export function options() {
   if (by("model").value !== "auto") asked.model = by("model").value;
   if (strength() !== null) asked.clean = String(strength());
   if (by("format").value) asked.format = by("format").value;
-  if (by("tta").checked) asked.tta = "true";
+  if (averages()) asked.tta = "true";
   if (Number(by("soften").value)) asked.soften = by("soften").value;
   if (by("quality").value !== "95") asked.quality = by("quality").value;
   if (by("metadata").checked) asked.keep_metadata = "true";
   return asked;
 }
+
+const averages = () => by("tta").checked && !by("tta").disabled;
 
 // From 0 to 1 where the model takes one; null leaves it to the model, as the slider's left end does.
 function strength() {
@@ -64,6 +66,9 @@ function draw() {
   amount.disabled = !custom;
   amount.max = times ? limits.max_scale : 1e6;
   amount.step = times ? "any" : 1;
+  const alike = models.named(by("model").value)?.tta === false; // the same from every side
+  by("tta").disabled = alike;
+  by("tta-why").textContent = t(alike ? "tta_alike" : "tta_why");
   by("strength").hidden = !models.named(by("model").value)?.clean;
   const part = strength() === null ? t("strength_own") : t("percent", { n: Math.round(100 * strength()) });
   by("clean-value").textContent = part;
@@ -75,9 +80,9 @@ function draw() {
 // Fills the list of models; those that are not here can be chosen too, to be fetched.
 function fill() {
   const list = by("model"), was = list.value;
-  const factor = (by("tta").checked ? 8 : 1) * pixels;
+  const factor = (model) => (by("tta").checked && model.tta ? 8 : 1) * pixels;
   list.replaceChildren(...models.list.map((model) => {
-    const time = model.installed ? models.about(model.name, factor) : t("not_here");
+    const time = model.installed ? models.about(model.name, factor(model)) : t("not_here");
     return new Option([models.title(model), time].filter(Boolean).join(t("comma")), model.name);
   }));
   list.value = models.named(was) ? was : "auto";
