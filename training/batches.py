@@ -129,18 +129,14 @@ class Batches:
 
 
 def shares_of(corpus: Corpus, rule: CropRule) -> NDArray[np.float64]:
-    """Return how often each picture is drawn, together 1; shares of absent folders are refused."""
-    absent = sorted(rule.shares.keys() - set(corpus.places))
-    if absent:
-        raise ValueError(
-            f"no pictures in {', '.join(absent)}, which the crops are to have a share of"
-        )
+    """Return how often each picture is drawn, together 1; folders that are absent have no share."""
+    wanted = {name: share for name, share in rule.shares.items() if name in corpus.places}
     areas = np.array([one.shape[0] * one.shape[1] for one in corpus.pictures], np.float64)
     weights = areas**rule.area_power
-    named = [place if place in rule.shares else "" for place in corpus.places]
+    named = [place if place in wanted else "" for place in corpus.places]
     for name in set(named):
         of_it = np.array([place == name for place in named])
-        share = rule.shares.get(name, 1 - sum(rule.shares.values()))
+        share = wanted.get(name, 1 - sum(wanted.values()))
         weights[of_it] *= share / weights[of_it].sum()
     return weights / weights.sum()
 
