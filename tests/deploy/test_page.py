@@ -74,12 +74,12 @@ def test_progress_and_finished_parts_come_through(visit: Visit) -> None:
     page = visit.page
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
     visit.open()
-    page.wait_for_selector("#model option[value=lite]", state="attached")
-    page.select_option("#model", "lite")  # which leaves no part out
+    page.wait_for_selector("#model option[value=fast]", state="attached")
+    page.select_option("#model", "fast")  # which leaves no part out
     page.click("summary")
     page.check("#tta")
     page.keyboard.press("Escape")
-    visit.pick(slow(seed=200))
+    visit.pick(slow(seed=200, sides=(800, 1200)))
     visit.state("Enlarging")
     visit.until("document.querySelector('#tag-after').textContent.startsWith('Finished parts')")
     visit.done()
