@@ -1,14 +1,15 @@
 """Runs a store of blobs on disk in a process of its own, to be killed, or without rights.
 
 `disk_child.py put FOLDER` puts the same three contents fifty times; `write FOLDER` writes blobs
-until it is killed and prints the key of each; `unprivileged FOLDER` tells what an ordinary user
-gets.
+until it is killed and prints the key of each; `hold FOLDER` keeps one unfinished;
+`unprivileged FOLDER` tells what an ordinary user gets.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,14 @@ def _write(blobs: DiskBlobs) -> None:
         print(file.blob.key, flush=True)  # noqa: T201
 
 
+def _hold(blobs: DiskBlobs) -> None:
+    with blobs.writer() as file:
+        file.write(b"begun")
+        file.flush()
+        print("held", flush=True)  # noqa: T201
+        signal.pause()
+
+
 def _unprivileged(blobs: DiskBlobs) -> None:
     with tempfile.TemporaryDirectory() as name:  # imports what lies where nobody may not read
         own = DiskBlobs(Path(name))
@@ -78,6 +87,5 @@ def _unprivileged(blobs: DiskBlobs) -> None:
 
 
 if __name__ == "__main__":
-    {"put": _put, "write": _write, "unprivileged": _unprivileged}[sys.argv[1]](
-        DiskBlobs(Path(sys.argv[2]))
-    )
+    ACTIONS = {"put": _put, "write": _write, "hold": _hold, "unprivileged": _unprivileged}
+    ACTIONS[sys.argv[1]](DiskBlobs(Path(sys.argv[2])))

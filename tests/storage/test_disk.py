@@ -182,15 +182,17 @@ class TestProcesses:
     @POSIX
     def test_a_living_process_keeps_its_part(self, tmp_path: Path) -> None:
         """Some encoders write nothing for hours, then everything at once."""
-        child = disk_child.start("write", tmp_path)
+        child = disk_child.start("hold", tmp_path)
         try:
             assert child.stdout is not None
             child.stdout.readline()
+            assert len(parts(tmp_path)) == 1
             later = DiskBlobs(tmp_path, clock=lambda: time.time() + 100 * HOUR_S)
             for _ in range(20):
                 assert later.sweep(keep=()).parts == 0
         finally:
             kill(child)
+        assert later.sweep(keep=()).parts == 1
 
     def test_a_process_that_froze_with_the_lock(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
