@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +14,6 @@ from training.degrade import GRID_PX, KERNEL_MARGIN_PX, Degradation, degrade, to
 from training.variation import Variation, shrunk, varied_region
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from training.data import Corpus
     from training.downscale import Picture
 
@@ -35,8 +33,7 @@ class CropRule:
     """How crops are drawn: low-resolution side in pixels, and how often a flat one is refused.
 
     Pictures are drawn in proportion to their area to the power `area_power`: 1 treats every pixel
-    alike, 0 every picture; those of a folder named in `shares` are drawn that often together, the
-    others share the rest. The share `solid` of the crops is a single colour, often a strong one:
+    alike, 0 every picture. The share `solid` of the crops is a single colour, often a strong one:
     at a picture's edge the network must not take the zeros around it for something dark.
     """
 
@@ -45,7 +42,6 @@ class CropRule:
     flat_rejection: float = 0.8
     solid: float = 0.0
     area_power: float = 1.0
-    shares: dict[str, float] = field(default_factory=dict)
 
 
 class Batches:
@@ -68,7 +64,9 @@ class Batches:
         self.seed = seed
         self.degradation = degradation
         self.variation = variation or Variation()
-        self._share = np.cumsum(shares_of(corpus, rule))
+        areas = np.array([one.shape[0] * one.shape[1] for one in corpus.pictures], np.float64)
+        weights = areas**rule.area_power
+        self._share = np.cumsum(weights / weights.sum())
         self._worker = ThreadPoolExecutor(1)
         self._ahead: dict[int, Future[Batch]] = {}
 
@@ -126,19 +124,6 @@ class Batches:
                 break
         low = degrade(region, scale, rule, random) if rule else shrunk(region, scale, margin)
         return low[top : top + size, left : left + size], truth
-
-
-def shares_of(corpus: Corpus, rule: CropRule) -> NDArray[np.float64]:
-    """Return how often each picture is drawn, together 1; folders that are absent have no share."""
-    wanted = {name: share for name, share in rule.shares.items() if name in corpus.places}
-    areas = np.array([one.shape[0] * one.shape[1] for one in corpus.pictures], np.float64)
-    weights = areas**rule.area_power
-    named = [place if place in wanted else "" for place in corpus.places]
-    for name in set(named):
-        of_it = np.array([place == name for place in named])
-        share = wanted.get(name, 1 - sum(wanted.values()))
-        weights[of_it] *= share / weights[of_it].sum()
-    return weights / weights.sum()
 
 
 def smallest_side_px(rule: CropRule, *, degraded: bool) -> int:

@@ -39,26 +39,21 @@ def find_pictures(folders: Iterable[Path], exclude: Sequence[str] = ()) -> list[
 class Corpus:
     """High-resolution pictures, (H, W, 3) 8-bit arrays, for training at a scale.
 
-    Pictures whose sides are under `smallest_px` once shrunk by the scale are left out. `places`
-    names the folder of each, `folders` counts the pictures of each folder.
+    Pictures whose sides are under `smallest_px` once shrunk by the scale are left out. `folders`
+    counts the pictures of each folder.
     """
 
     def __init__(self, paths: Sequence[Path], scale: int, smallest_px: int) -> None:
         self.scale = scale
         self.pictures: list[Picture] = []
-        self.places: list[str] = []
+        self.folders: Counter[str] = Counter()
         with ThreadPoolExecutor(2) as pool:
             for path, picture in zip(paths, pool.map(_load, paths), strict=True):
                 if picture is not None and min(picture.shape[:2]) >= smallest_px * scale:
                     self.pictures.append(picture)
-                    self.places.append(path.parent.name)
+                    self.folders[path.parent.name] += 1
         if not self.pictures:
             raise ValueError("no usable training pictures found")
-
-    @property
-    def folders(self) -> Counter[str]:
-        """Count the pictures of each folder."""
-        return Counter(self.places)
 
     @property
     def megapixels(self) -> float:

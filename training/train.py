@@ -51,8 +51,6 @@ def load_corpus(config: Config, pictures: Sequence[Path]) -> Corpus:
     found = find_pictures(pictures, config.exclude)
     corpus = Corpus(found, config.network.scale, smallest_px)
     print(f"{len(corpus.pictures)} pictures, {corpus.megapixels:.1f} megapixels", flush=True)
-    for absent in sorted(config.crops.shares.keys() - set(corpus.places)):
-        print(f"no pictures in {absent}: it has no share of the crops", flush=True)
     return corpus
 
 

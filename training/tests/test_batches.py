@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from training.batches import Batches, CropRule, shares_of
-from training.data import Corpus, find_pictures
+from training.batches import Batches, CropRule
 from training.degrade import Degradation
 from training.downscale import downscale
 from training.tests.pictures import corpus_of, noise, scene
@@ -51,20 +49,6 @@ def test_how_often_a_large_picture_is_drawn(
     low, _ = Batches(corpus, rule, 3).make(0)
     large = float((low.mean(dim=(1, 2, 3)) > 120 / 255).float().mean())
     assert large == pytest.approx(of_the_large, abs=0.06)
-
-
-def test_a_folder_has_its_share(tmp_path: Path) -> None:
-    """However many pictures it has; what is not there has none."""
-    for name, level in (("photos/a", 10), ("photos/b", 10), ("screens/c", 200)):
-        path = tmp_path / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(np.full((40, 40, 3), level, np.uint8)).save(path)
-    corpus = Corpus(find_pictures([tmp_path]), 1, 16)
-    rule = CropRule(patch_px=16, batch=600, flat_rejection=0, shares={"screens": 0.1})
-    low, _ = Batches(corpus, rule, 3).make(0)
-    assert float((low.mean(dim=(1, 2, 3)) > 0.5).float().mean()) == pytest.approx(0.1, abs=0.04)
-    alike = shares_of(corpus, replace(rule, shares={"letters": 0.1}))
-    assert np.allclose(alike, 1 / 3)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
