@@ -16,6 +16,7 @@ from training.variation import Variation, shrunk, varied_region
 if TYPE_CHECKING:
     from training.data import Corpus
     from training.downscale import Picture
+    from training.strengths import Strengths
 
 Batch = tuple[Tensor, Tensor]
 
@@ -58,12 +59,14 @@ class Batches:
         seed: int,
         degradation: Degradation | None = None,
         variation: Variation | None = None,
+        strengths: Strengths | None = None,
     ) -> None:
         self.corpus = corpus
         self.rule = rule
         self.seed = seed
         self.degradation = degradation
         self.variation = variation or Variation()
+        self.strengths = strengths
         areas = np.array([one.shape[0] * one.shape[1] for one in corpus.pictures], np.float64)
         weights = areas**rule.area_power
         self._share = np.cumsum(weights / weights.sum())
@@ -79,20 +82,27 @@ class Batches:
     def make(self, update: int) -> Batch:
         """Draw the crops of an update now."""
         random = np.random.default_rng([self.seed, update])
-        crops = [self._crop(random) for _ in range(self.rule.batch)]
+        clean = self._clean_share(update)
+        crops = [self._crop(random, clean) for _ in range(self.rule.batch)]
         low = torch.from_numpy(np.stack([low for low, _ in crops]))
         high = torch.from_numpy(np.stack([high for _, high in crops]))
         # Interleaved pictures are channels_last already: permuting is free, copying is not.
         return low.permute(0, 3, 1, 2).float() / 255, high.permute(0, 3, 1, 2).float() / 255
 
-    def _crop(self, random: np.random.Generator) -> tuple[Picture, Picture]:
+    def _clean_share(self, update: int) -> float:
+        """Return the share of an update's crops that are not degraded."""
+        clean = self.degradation.clean if self.degradation else 1.0
+        strength = self.strengths.at(self.seed, update) if self.strengths else 1.0
+        return 1 - strength * (1 - clean)
+
+    def _crop(self, random: np.random.Generator, clean: float) -> tuple[Picture, Picture]:
         size, scale = self.rule.patch_px, self.corpus.scale
         if self.rule.solid and random.random() < self.rule.solid:
             colour = solid_colour(random)
             return np.tile(colour, (size, size, 1)), np.tile(
                 colour, (size * scale, size * scale, 1)
             )
-        degraded = self.degradation and random.random() >= self.degradation.clean
+        degraded = self.degradation and random.random() >= clean
         patch, truth = self._pair(random, self.degradation if degraded else None)
         turn = int(random.integers(8))
         return orient(patch, turn), orient(truth, turn)

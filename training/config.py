@@ -13,6 +13,7 @@ from training.degrade import Degradation
 from training.losses import Loss
 from training.networks import NetworkSpec
 from training.schedule import Schedule
+from training.strengths import Strengths
 from training.variation import Variation
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ class Config:
 
     `start_from` names the model whose weights a new run takes over; of another scale, it gives
     its trunk. `shift` names two models: what turned the first's trunk into the second's is added
-    to the trunk taken over. Without `degradation` low resolution is MATLAB's bicubic and nothing
-    else.
+    to the trunk taken over. With `strengths` it is trained between another model's weights and its
+    own as well. Without `degradation` low resolution is MATLAB's bicubic and nothing else.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Config:
     exclude: tuple[str, ...] = ()
     start_from: str | None = None
     shift: tuple[str, str] | None = None
+    strengths: Strengths | None = None
     seed: int = 0
 
     def digest(self) -> str:
@@ -56,6 +58,7 @@ def read_config(path: Path) -> Config:
     with path.open("rb") as file:
         table = tomllib.load(file)
     degradation = table.pop("degradation", None)
+    strengths = table.pop("strengths", None)
     return Config(
         name=path.stem,
         network=NetworkSpec(**table.pop("network")),
@@ -65,6 +68,7 @@ def read_config(path: Path) -> Config:
         degradation=None if degradation is None else _degradation(degradation),
         loss=Loss(**table.pop("loss", {})),
         exclude=tuple(table.pop("exclude", ())),
+        strengths=None if strengths is None else Strengths(**strengths),
         shift=_pair(table.pop("shift", None)),
         **table,
     )

@@ -76,6 +76,8 @@ def train(
     plain = parameter_count(fold(trainer.network))
     print(f"{config.name}: {plain} parameters", flush=True)
     session = Session(trainer, places.checkpoints, places.tests)
+    if config.strengths:
+        trainer.mix_with(_parent(config, config.strengths.other, places))
     if state:
         trainer.restore(state)
     elif parents:

@@ -14,6 +14,7 @@ from training.checkpoint import State
 from training.networks import Network, NetworkSpec
 from training.optimizer import Optimizers
 from training.schedule import learning_rate, timed_learning_rate
+from training.strengths import enlarge_between
 from training.symmetry import Symmetry
 
 if TYPE_CHECKING:
@@ -37,12 +38,18 @@ class Trainer:
     ) -> None:
         self.config = config
         self.batches = Batches(
-            corpus, config.crops, config.seed, config.degradation, config.variation
+            corpus,
+            config.crops,
+            config.seed,
+            config.degradation,
+            config.variation,
+            config.strengths,
         )
         self.total_minutes = total_minutes
         self.folders: dict[str, int] = dict(corpus.folders)
         self.ancestors: list[State] = []
         self.ends: list[dict[str, Tensor]] = []
+        self.other: dict[str, Tensor] = {}
         torch.manual_seed(config.seed)
         self.network = Network(config.network)
         self.average = Network(config.network)
@@ -77,7 +84,7 @@ class Trainer:
         """Make one update."""
         low, high = self.batches.take(self.update)
         with torch.autocast("cpu", torch.bfloat16):
-            result = self.network(low)
+            result = self._enlarge(low)
         loss = self.config.loss(result, high)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.symmetry:
@@ -92,6 +99,18 @@ class Trainer:
         self.loss = seen if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * seen
         if self.config.schedule.mean_of_ends and self.finished:
             self._end()
+
+    def _enlarge(self, low: Tensor) -> Tensor:
+        strengths = self.config.strengths
+        strength = strengths.at(self.config.seed, self.update) if strengths else 1.0
+        if strength == 1.0:
+            result: Tensor = self.network(low)
+            return result
+        return enlarge_between(self.other, self.network, strength, low)
+
+    def mix_with(self, state: State) -> None:
+        """Set the run between whose averaged weights and these `strengths` lie."""
+        self.other = {name: one.clone() for name, one in state["ema"].items()}
 
     def _end(self) -> None:
         """Keep the averaged weights, and put the mean over all ends in their place."""

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from training.sampling import downscale_matrix
+from training.weave import woven
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -23,14 +24,15 @@ class Variation:
 
     The share `resize` of the crops is taken from a picture made smaller first, to between
     `least_size` and all of its sides: the same things with more detail to a pixel. `permute` have
-    their channels in another order, `invert` are negatives. Every crop begins at any pixel of the
-    large picture, so the small one's grid lies anywhere over it.
+    their channels in another order, `invert` are negatives, `woven` get fine cloth over them. Every
+    crop begins at any pixel of the large picture, so the small one's grid lies anywhere over it.
     """
 
     resize: float = 0.0
     least_size: float = 0.4
     permute: float = 0.0
     invert: float = 0.0
+    woven: float = 0.0
 
 
 def varied_region(high: Picture, side_px: int, rule: Variation, random: Generator) -> Picture:
@@ -44,6 +46,8 @@ def varied_region(high: Picture, side_px: int, rule: Variation, random: Generato
         region = region[..., random.permutation(3)]
     if random.random() < rule.invert:
         region = 255 - region
+    if rule.woven and random.random() < rule.woven:  # runs without it keep their crops
+        region = woven(region, random)
     return region
 
 

@@ -12,6 +12,8 @@ from training.data import Corpus, find_pictures
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import Tensor
+
     from training.downscale import Picture
 
 
@@ -41,3 +43,9 @@ def corpus_of(
     for index, picture in enumerate(pictures):
         Image.fromarray(picture).save(folder / f"{index}.png")
     return Corpus(find_pictures([folder]), scale, smallest_px)
+
+
+def levels(batch: Tensor) -> Picture:
+    """Return a batch as 8-bit levels, (N, H, W, 3)."""
+    whole: Picture = np.rint(batch.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    return whole

@@ -12,17 +12,12 @@ import torch
 from training.batches import Batches, CropRule
 from training.degrade import Degradation
 from training.downscale import downscale
-from training.tests.pictures import corpus_of, noise, scene
+from training.tests.pictures import corpus_of, levels, noise, scene
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RULE = CropRule(patch_px=16, batch=4)
-
-
-def levels(batch: torch.Tensor) -> np.ndarray:
-    """Return a batch as 8-bit levels, (N, H, W, 3)."""
-    return np.rint(batch.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
