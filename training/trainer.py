@@ -80,8 +80,12 @@ class Trainer:
             return self.update >= self.config.schedule.updates
         return self.seconds >= self.total_minutes * 60
 
-    def advance(self) -> None:
-        """Make one update."""
+    def advance(self, updates: int = 1) -> None:
+        """Make one update, or more."""
+        for _ in range(updates):
+            self._advance()
+
+    def _advance(self) -> None:
         low, high = self.batches.take(self.update)
         with torch.autocast("cpu", torch.bfloat16):
             result = self._enlarge(low)

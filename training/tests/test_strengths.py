@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from training.batches import Batches, CropRule
-from training.checkpoint import read, write_atomically
 from training.config import Config
 from training.degrade import Degradation
 from training.downscale import downscale
@@ -18,6 +17,7 @@ from training.networks import Network, NetworkSpec
 from training.schedule import Schedule
 from training.strengths import Strengths, enlarge_between
 from training.tests.pictures import corpus_of, levels, noise, scene
+from training.tests.resuming import assert_resuming_changes_nothing
 from training.train import Places, train
 from training.trainer import Trainer
 
@@ -97,19 +97,13 @@ def test_resuming_changes_nothing(tmp_path: Path) -> None:
     """A stopped and continued run has the very weights of an uninterrupted one."""
     corpus = corpus_of(tmp_path / "pictures", [noise(40, 50)])
     other = {"ema": networks()[0]}
-    straight, first, second = (Trainer(CONFIG, corpus) for _ in range(3))
-    for trainer in (straight, first, second):
+
+    def begin() -> Trainer:
+        trainer = Trainer(CONFIG, corpus)
         trainer.mix_with(other)
-    for _ in range(6):
-        straight.advance()
-    for _ in range(3):
-        first.advance()
-    write_atomically(first.state(), tmp_path / "run.pt")
-    second.restore(read(tmp_path / "run.pt"))
-    for _ in range(3):
-        second.advance()
-    for name, expected in straight.state()["weights"].items():
-        assert torch.equal(second.state()["weights"][name], expected), name
+        return trainer
+
+    assert_resuming_changes_nothing(begin, tmp_path / "run.pt")
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:

@@ -92,8 +92,7 @@ def test_training_keeps_the_ties(optimizer: str, tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path, [noise(60, 60)])
     trainer = Trainer(config, corpus)
     before = [param.detach().clone() for param in trainer.network.parameters()]
-    for _ in range(3):
-        trainer.advance()
+    trainer.advance(3)
     assert asymmetry(trainer.network.train()) < 1e-5
     assert asymmetry(trainer.average.train()) < 1e-5
     after = trainer.network.parameters()

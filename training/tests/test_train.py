@@ -19,6 +19,7 @@ from training.networks import NetworkSpec
 from training.schedule import Schedule, learning_rate, timed_learning_rate
 from training.session import Limits, Session
 from training.tests.pictures import corpus_of, noise
+from training.tests.resuming import assert_resuming_changes_nothing, assert_same_weights
 from training.train import CONFIGS
 from training.trainer import Trainer
 from training.variation import Variation
@@ -47,25 +48,13 @@ def test_resuming_changes_nothing(
 ) -> None:
     """A stopped and continued run has the very weights of an uninterrupted one."""
     config = replace(CONFIG, schedule=replace(SCHEDULE, optimizer=optimizer))
-    straight, first, second = (Trainer(config, corpus) for _ in range(3))
-    for _ in range(6):
-        straight.advance()
-    for _ in range(3):
-        first.advance()
-    write_atomically(first.state(), tmp_path / "run.pt")
-    second.restore(read(tmp_path / "run.pt"))
-    for _ in range(3):
-        second.advance()
-    for kind in ("weights", "ema"):
-        for name, expected in straight.state()[kind].items():
-            assert torch.equal(second.state()[kind][name], expected), name
+    assert_resuming_changes_nothing(lambda: Trainer(config, corpus), tmp_path / "run.pt")
 
 
 def test_a_checkpoint_of_the_first_kind_continues_exactly(corpus: Corpus, tmp_path: Path) -> None:
     """It lacks everything that was added to checkpoints later."""
     straight, second = (Trainer(CONFIG, corpus) for _ in range(2))
-    for _ in range(3):
-        straight.advance()
+    straight.advance(3)
     state = straight.state()
     for added in ("config", "total_minutes", "finished", "folders", "ancestors"):
         del state[added]
@@ -73,8 +62,7 @@ def test_a_checkpoint_of_the_first_kind_continues_exactly(corpus: Corpus, tmp_pa
     second.restore(read(tmp_path / "run.pt"))
     for trainer in (straight, second):
         trainer.advance()
-    for name, expected in straight.state()["weights"].items():
-        assert torch.equal(second.state()["weights"][name], expected), name
+    assert_same_weights(second, straight)
 
 
 def test_a_session_saves_and_logs(corpus: Corpus, tmp_path: Path) -> None:
@@ -94,8 +82,8 @@ def test_a_signal_stops_after_the_update(corpus: Corpus, tmp_path: Path) -> None
     session = Session(trainer, tmp_path / "out", tmp_path)
     advance, before = trainer.advance, signal.getsignal(signal.SIGTERM)
 
-    def advance_and_be_stopped() -> None:
-        advance()
+    def advance_and_be_stopped(updates: int = 1) -> None:
+        advance(updates)
         signal.raise_signal(signal.SIGTERM)
 
     trainer.advance = advance_and_be_stopped  # type: ignore[method-assign]
@@ -125,8 +113,7 @@ def test_a_run_taken_up_again_yields_the_mean_of_its_ends(corpus: Corpus, tmp_pa
     second = read(tmp_path / "tiny.pt")
     alone = Trainer(replace(longer, schedule=replace(longer.schedule, mean_of_ends=False)), corpus)
     alone.restore(first)
-    for _ in range(8):
-        alone.advance()
+    alone.advance(8)
     assert len(first["ends"]) == 1
     for name, end in alone.average.state_dict().items():
         assert torch.equal(first["ends"][0][name], first["ema"][name])
@@ -143,14 +130,11 @@ def test_ends_do_not_disturb_stopping_and_going_on(corpus: Corpus, tmp_path: Pat
     straight, stopped, resumed, opened = (Trainer(longer, corpus) for _ in range(4))
     for trainer in (straight, stopped):
         trainer.restore(read(tmp_path / "tiny.pt"))
-    for _ in range(8):
-        straight.advance()
-    for _ in range(3):
-        stopped.advance()
+    straight.advance(8)
+    stopped.advance(3)
     write_atomically(stopped.state(), tmp_path / "stopped.pt")
     resumed.restore(read(tmp_path / "stopped.pt"))
-    for _ in range(5):
-        resumed.advance()
+    resumed.advance(5)
     write_atomically(straight.state(), tmp_path / "finished.pt")
     opened.restore(read(tmp_path / "finished.pt"))
     for name, expected in straight.average.state_dict().items():
@@ -162,8 +146,7 @@ def test_ends_do_not_disturb_stopping_and_going_on(corpus: Corpus, tmp_path: Pat
 def test_a_schedule_cut_off_behind_the_run_is_refused(corpus: Corpus) -> None:
     """It would end at a high learning rate and count as finished."""
     first = Trainer(CONFIG, corpus)
-    for _ in range(3):
-        first.advance()
+    first.advance(3)
     shorter = replace(CONFIG, schedule=replace(SCHEDULE, updates=2))
     with pytest.raises(ValueError, match="has not decayed"):
         Trainer(shorter, corpus).restore(first.state())
