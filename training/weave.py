@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Field = NDArray[np.floating]
 """A value for each pixel of a region, (H, W)."""
 
-PERIOD_PX = (3.0, 12.0)
+PERIOD_PX = (3.0, 8.0)
 """From thread to thread in the large picture. At x3 shrinking loses what is under six."""
 
 CHECKED = 0.6
