@@ -77,16 +77,16 @@ def _inner(high: Picture) -> Picture:
 
 
 DAMAGES = {
-    "clean": Damage(0.35, _clean),
+    "clean": Damage(0.3, _clean),
     "camera": Damage(0.15, _jpeg(88, 98)),
     "jpeg": Damage(0.1, _jpeg(30, 85)),
     "noisy": Damage(0.05, _degraded(replace(_NOTHING, noise=1))),
     "aliased": Damage(0.1, _degraded(replace(_NOTHING, aliased=1))),
     "soft": Damage(0.1, _degraded(replace(_NOTHING, blur=1))),
     "mixed": Damage(0.05, _degraded(Degradation(clean=0, aliased=0.4))),
-    "print": Damage(0.1, _print, old=True),
+    "print": Damage(0.15, _print, old=True),
 }
-"""Half of all are clean or almost."""
+"""Almost half of all are clean or nearly so."""
 
 
 def louder_than_bicubic(results: Sequence[Picture], low: Picture) -> tuple[float, ...]:
