@@ -31,9 +31,9 @@ def sample(damage: str, *, better: float, **changes: float) -> Sample:
 
 
 def test_damage_weighs_one_in_all() -> None:
-    """Half of it clean or almost."""
+    """Almost half of it clean or nearly so."""
     assert sum(damage.weight for damage in DAMAGES.values()) == pytest.approx(1)
-    assert DAMAGES["clean"].weight + DAMAGES["camera"].weight == pytest.approx(0.5)
+    assert DAMAGES["clean"].weight + DAMAGES["camera"].weight == pytest.approx(0.45)
 
 
 def test_the_ramp_that_separates_is_found() -> None:
