@@ -80,12 +80,8 @@ class Trainer:
             return self.update >= self.config.schedule.updates
         return self.seconds >= self.total_minutes * 60
 
-    def advance(self, updates: int = 1) -> None:
-        """Make one update, or more."""
-        for _ in range(updates):
-            self._advance()
-
-    def _advance(self) -> None:
+    def advance(self) -> None:
+        """Make one update."""
         low, high = self.batches.take(self.update)
         with torch.autocast("cpu", torch.bfloat16):
             result = self._enlarge(low)
@@ -114,7 +110,7 @@ class Trainer:
 
     def mix_with(self, state: State) -> None:
         """Set the run between whose averaged weights and these `strengths` lie."""
-        self.other = {name: one.clone() for name, one in state["ema"].items()}
+        self.other = dict(state["ema"])
 
     def _end(self) -> None:
         """Keep the averaged weights, and put the mean over all ends in their place."""

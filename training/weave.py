@@ -44,14 +44,20 @@ def woven(region: Picture, random: Generator) -> Picture:
 
 def _threads(down: Field, right: Field, angle: float, period: float, random: Generator) -> Field:
     """Return parallel threads, 0..1, somewhere between a sine and hard edges."""
-    phase = (np.cos(angle) * right + np.sin(angle) * down) * (2 * np.pi / period)
+    phase = _along(down, right, angle) * (2 * np.pi / period)
     fold = random.uniform(0, np.pi)
-    along = (np.cos(fold) * right + np.sin(fold) * down) / max(down.shape)
+    along = _along(down, right, fold) / max(down.shape)
     depth = random.exponential(1.5) * np.sin(2 * np.pi * (random.uniform(0.3, 2) * along))
     wave = np.sin(phase + depth + random.uniform(0, 2 * np.pi))
     hardness = np.exp(random.uniform(-1.5, 1.5))
     threads: Field = 0.5 + 0.5 * np.tanh(hardness * wave) / np.tanh(hardness)
     return threads
+
+
+def _along(down: Field, right: Field, angle: float) -> Field:
+    """Return how far each pixel lies in a direction, `angle` in radians from rightwards."""
+    way: Field = np.cos(angle) * right + np.sin(angle) * down
+    return way
 
 
 def _crossed(one: Field, other: Field, random: Generator) -> Field:
@@ -66,7 +72,7 @@ def _extent(down: Field, right: Field, random: Generator) -> Field:
     if random.random() < 0.5:
         return np.ones_like(down)
     angle = random.uniform(0, 2 * np.pi)
-    beyond = np.cos(angle) * (right - right.mean()) + np.sin(angle) * (down - down.mean())
+    beyond = _along(down - down.mean(), right - right.mean(), angle)
     beyond -= random.uniform(-0.3, 0.3) * max(down.shape)
     extent: Field = np.clip(beyond / random.uniform(1, 12) + 0.5, 0, 1)
     return extent

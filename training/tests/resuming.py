@@ -1,4 +1,4 @@
-"""A stopped and continued run beside one that was never stopped."""
+"""Runs some updates on; a stopped and continued run beside one that was never stopped."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ if TYPE_CHECKING:
     from training.trainer import Trainer
 
 
+def advance(trainer: Trainer, updates: int) -> None:
+    """Make that many updates."""
+    for _ in range(updates):
+        trainer.advance()
+
+
 def assert_resuming_changes_nothing(begin: Callable[[], Trainer], file: Path) -> None:
     """Stop one of three runs after three updates, let another take over, compare with the third.
 
     Weights and averaged weights must be equal to the last bit.
     """
     straight, first, second = (begin() for _ in range(3))
-    straight.advance(6)
-    first.advance(3)
+    advance(straight, 6)
+    advance(first, 3)
     write_atomically(first.state(), file)
     second.restore(read(file))
-    second.advance(3)
+    advance(second, 3)
     assert_same_weights(second, straight)
 
 

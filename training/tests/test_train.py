@@ -19,7 +19,11 @@ from training.networks import NetworkSpec
 from training.schedule import Schedule, learning_rate, timed_learning_rate
 from training.session import Limits, Session
 from training.tests.pictures import corpus_of, noise
-from training.tests.resuming import assert_resuming_changes_nothing, assert_same_weights
+from training.tests.resuming import (
+    advance,
+    assert_resuming_changes_nothing,
+    assert_same_weights,
+)
 from training.train import CONFIGS
 from training.trainer import Trainer
 from training.variation import Variation
@@ -54,7 +58,7 @@ def test_resuming_changes_nothing(
 def test_a_checkpoint_of_the_first_kind_continues_exactly(corpus: Corpus, tmp_path: Path) -> None:
     """It lacks everything that was added to checkpoints later."""
     straight, second = (Trainer(CONFIG, corpus) for _ in range(2))
-    straight.advance(3)
+    advance(straight, 3)
     state = straight.state()
     for added in ("config", "total_minutes", "finished", "folders", "ancestors"):
         del state[added]
@@ -80,10 +84,10 @@ def test_a_signal_stops_after_the_update(corpus: Corpus, tmp_path: Path) -> None
     """With the checkpoint saved, and the process' own handler back in place."""
     trainer = Trainer(CONFIG, corpus)
     session = Session(trainer, tmp_path / "out", tmp_path)
-    advance, before = trainer.advance, signal.getsignal(signal.SIGTERM)
+    make_update, before = trainer.advance, signal.getsignal(signal.SIGTERM)
 
-    def advance_and_be_stopped(updates: int = 1) -> None:
-        advance(updates)
+    def advance_and_be_stopped() -> None:
+        make_update()
         signal.raise_signal(signal.SIGTERM)
 
     trainer.advance = advance_and_be_stopped  # type: ignore[method-assign]
@@ -113,7 +117,7 @@ def test_a_run_taken_up_again_yields_the_mean_of_its_ends(corpus: Corpus, tmp_pa
     second = read(tmp_path / "tiny.pt")
     alone = Trainer(replace(longer, schedule=replace(longer.schedule, mean_of_ends=False)), corpus)
     alone.restore(first)
-    alone.advance(8)
+    advance(alone, 8)
     assert len(first["ends"]) == 1
     for name, end in alone.average.state_dict().items():
         assert torch.equal(first["ends"][0][name], first["ema"][name])
@@ -130,11 +134,11 @@ def test_ends_do_not_disturb_stopping_and_going_on(corpus: Corpus, tmp_path: Pat
     straight, stopped, resumed, opened = (Trainer(longer, corpus) for _ in range(4))
     for trainer in (straight, stopped):
         trainer.restore(read(tmp_path / "tiny.pt"))
-    straight.advance(8)
-    stopped.advance(3)
+    advance(straight, 8)
+    advance(stopped, 3)
     write_atomically(stopped.state(), tmp_path / "stopped.pt")
     resumed.restore(read(tmp_path / "stopped.pt"))
-    resumed.advance(5)
+    advance(resumed, 5)
     write_atomically(straight.state(), tmp_path / "finished.pt")
     opened.restore(read(tmp_path / "finished.pt"))
     for name, expected in straight.average.state_dict().items():
@@ -146,7 +150,7 @@ def test_ends_do_not_disturb_stopping_and_going_on(corpus: Corpus, tmp_path: Pat
 def test_a_schedule_cut_off_behind_the_run_is_refused(corpus: Corpus) -> None:
     """It would end at a high learning rate and count as finished."""
     first = Trainer(CONFIG, corpus)
-    first.advance(3)
+    advance(first, 3)
     shorter = replace(CONFIG, schedule=replace(SCHEDULE, updates=2))
     with pytest.raises(ValueError, match="has not decayed"):
         Trainer(shorter, corpus).restore(first.state())
